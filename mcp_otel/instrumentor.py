@@ -1,0 +1,123 @@
+"""Wires the rooms together for one process: settings, recorder, seams, and what the events become."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from mcp_otel import export, seams, settings
+from mcp_otel.recorder import Recorder
+from mcp_otel.settings import Settings
+from mcp_otel.signals import names
+from mcp_otel.signals.metrics import Metrics
+from mcp_otel.signals.spans import Spans
+from mcp_otel.signals.totals import Totals
+from mcp_otel.version import __version__
+
+_log = logging.getLogger("mcp_otel")
+_lock = threading.Lock()
+_active: Instrumentation | None = None
+_metrics: WeakKeyDictionary[MeterProvider, Metrics] = WeakKeyDictionary()
+_totals = Totals()
+"""An SDK keeps its instruments for ever and a sum never falls: both outlive one instrumentation."""
+
+
+class Instrumentation:
+    """What is active in this process, and how to take it back."""
+
+    def __init__(
+        self, chosen: Settings, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+    ) -> None:
+        self.settings = chosen
+        self.recorder = Recorder(chosen, _totals)
+        self._given = tracer_provider, meter_provider
+        self._delivery: export.Delivery | None = None
+        self._plan = export.wanted(os.environ)
+        self._undos: list[Callable[[], object]] = []
+
+    def install(self) -> None:
+        """Hook in. Providers wait for the first message, so that the application's own come first."""
+        export.preload(self._plan)
+        self.recorder.prepare = self._connect
+        if self.settings.summary != "off":
+            from mcp_otel import summary
+
+            self._undos.append(summary.install(self.settings, self.recorder))
+        self._undos.append(seams.install(self.recorder))
+
+    def undo(self) -> None:
+        """Put every original object back and let go of what was made."""
+        while self._undos:
+            self._undos.pop()()
+        if self.recorder.metrics is not None:
+            self.recorder.metrics.settle()
+            self.recorder.metrics.source = None
+        if self._delivery is not None:
+            self._delivery.close()
+
+    def _connect(self) -> None:
+        recorder, (tracer_provider, meter_provider) = self.recorder, self._given
+        delivery = self._delivery = export.connect(self._plan, self.settings, recorder.server_name, recorder.totals)
+        tracer_provider = tracer_provider or delivery.tracer_provider
+        meter_provider = meter_provider or delivery.meter_provider
+        recorder.owns_spans = delivery.owns_traces
+        if meter_provider is not None:
+            recorder.metrics = _metrics.get(meter_provider) or Metrics(meter_provider, __version__)
+            _metrics[meter_provider] = recorder.metrics
+            recorder.metrics.source = recorder
+        if tracer_provider is not None and self.settings.level == "spans":
+            tracer = tracer_provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
+            recorder.spans = Spans(tracer)
+
+
+def instrument(
+    tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None, **given: Any
+) -> None:
+    """Make every MCP server of this process visible; a second call changes nothing.
+
+    Args:
+        tracer_provider: where spans go; by default the application's, else one from the `OTEL_*` variables.
+        meter_provider: where metrics go; likewise.
+        **given: settings, see `Settings`; they win over `MCP_OTEL_*` variables.
+
+    Raises:
+        SettingsError: one of `given` is no setting or has a value it cannot have. Nothing else is ever raised.
+    """
+    global _active  # noqa: PLW0603
+    chosen, complaints = settings.load(os.environ, **given)
+    for complaint in complaints:
+        _log.warning("mcp-otel: %s", complaint)
+    with _lock:
+        if _active is not None or chosen.level == "off":
+            return
+        made = None
+        try:
+            made = Instrumentation(chosen, tracer_provider, meter_provider)
+            made.install()
+        except Exception as error:
+            if made is not None:
+                made.undo()
+            _log.warning("mcp-otel could not start: %r; the server runs unobserved", error)
+            return
+        _active = made
+
+
+def uninstrument() -> None:
+    """Put every original object back. What was observed so far is delivered if that takes no time."""
+    global _active  # noqa: PLW0603
+    with _lock:
+        made, _active = _active, None
+        if made is not None:
+            made.undo()
+
+
+def recorder() -> Recorder | None:
+    """The recorder that is active in this process; None when nothing is instrumented."""
+    return _active.recorder if _active is not None else None

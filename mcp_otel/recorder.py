@@ -1,0 +1,350 @@
+"""Opens a call, closes it, makes the event, hands it on. The only thing a seam may call, and it never raises.
+
+Every public method swallows its own failures and counts them: whatever goes wrong here, the host goes on as without us.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar, Token
+from time import perf_counter_ns, time_ns
+from typing import Any, ParamSpec, TypeVar, cast
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
+from mcp_otel.event import Event
+from mcp_otel.governor import Governor
+from mcp_otel.methods import OTHER, about, is_notification
+from mcp_otel.settings import Settings
+from mcp_otel.signals import privacy
+from mcp_otel.signals.metrics import Metrics
+from mcp_otel.signals.spans import Spans
+from mcp_otel.signals.totals import Totals
+
+_log = logging.getLogger("mcp_otel")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Entered = tuple[Token[Any], "Token[Context] | None"]
+
+MAX_SESSIONS = 20_000
+ACTIVE_NS = 60_000_000_000
+CPU_SAMPLE = 8
+"""Every how many messages the thread's clock is read as well: reading it costs five times the other one."""
+LEVELS = {"off": 0, "metrics": 1, "spans": 3}
+
+current: ContextVar[Call | None] = ContextVar("mcp_otel_current", default=None)
+"""The call whose handler is running here."""
+
+
+def never_raises(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Count and swallow whatever `method` raises, saying each kind once; it then answers None."""
+
+    @functools.wraps(method)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:
+            cast("Recorder", args[0]).count_failure(method.__name__, error)
+            return cast("_R", None)
+
+    return guarded
+
+
+class Recorder:
+    """One per instrumented process. `sinks` get every event; `prepare` runs once, before the first message."""
+
+    def __init__(self, settings: Settings, totals: Totals | None = None) -> None:
+        self.settings = settings
+        self.totals = totals if totals is not None else Totals()
+        self.gate = privacy.Gate()
+        self.spans: Spans | None = None
+        self.metrics: Metrics | None = None
+        self.owns_spans = False
+        """Whether the tracer provider is ours: then nobody asked for the SDK's own spans."""
+        self.sinks: list[Callable[[Event], object]] = []
+        self.prepare: Callable[[], object] | None = None
+        self.server_name: str | None = None
+        self.sessions: dict[int, Session] = {}
+        self.governor = Governor(settings.cost_budget, LEVELS[settings.level])
+        self._live: dict[int, Call] = {}
+        self._arrived = 0
+        self._count = 0
+
+    @property
+    def level(self) -> int:
+        """0 off, 1 metrics, 2 spans with the phases of slow and failed ones, 3 all that is set."""
+        return self.governor.level if self.spans is not None else min(self.governor.level, 1)
+
+    # --- one message, in the order things happen to it
+
+    def arrive(self, transport: str | None = None, size: int | None = None, exchange: Exchange | None = None) -> Call:
+        """Bytes of one message (or, without a transport of ours, the message) are in memory now."""
+        call = Call(transport, size, perf_counter_ns(), exchange)
+        self._arrived += 1
+        if self._arrived % CPU_SAMPLE == 1:
+            call.cpu = {}
+        if self.level >= 2:
+            call.keep_laps()
+        if size is not None:
+            self.count_bytes("received", size)
+        return call
+
+    @never_raises
+    def open(
+        self,
+        call: Call,
+        method: str,
+        params: Mapping[str, Any] | None,
+        request_id: object = None,
+        session: Session | None = None,
+    ) -> None:
+        """`call` turned out to be this request, or this notification when it has no id."""
+        entered = perf_counter_ns()
+        if self.prepare is not None:
+            prepare, self.prepare = self.prepare, None
+            prepare()
+        call.method = said = privacy.method(method)
+        call.request_id = request_id
+        call.session = session
+        call.params = params
+        call.opened = True
+        call.start = call.started + time_ns() - perf_counter_ns()
+        traits = about(said)
+        if traits.target is not None and params is not None:
+            name = params.get("name")
+            call.name = name if isinstance(name, str) else None
+        if session is not None:
+            session.last = entered
+            session.in_flight += 1
+            if session.transport is None:
+                session.transport, session.session_id = call.transport, call.session_id
+        if request_id is not None and not traits.lasting:
+            self._live[id(call)] = call
+        if self.spans is not None and self.governor.level >= 2:
+            if traits.target and call.name and self.gate.knows(traits.target, call.name):
+                call.target = call.name
+            http = call.exchange.context if call.exchange is not None else None
+            call.span = self.spans.start(said, call.target, call.meta, http, call.start)
+        self.totals.cost["record"] += (perf_counter_ns() - entered) * 1e-9
+
+    def enter(self, call: Call) -> _Entered | None:
+        """Make `call` and its span current in this task, until `leave`."""
+        try:
+            token: Token[Context] | None = None
+            if call.span is not None and self.spans is not None:
+                base = call.exchange.context if call.exchange is not None else otel_context.get_current()
+                token = otel_context.attach(self.spans.within(call.span, call.meta, base))
+            return current.set(call), token
+        except Exception as error:
+            self.count_failure("enter", error)
+            return None
+
+    def leave(self, entered: _Entered | None) -> None:
+        """What `enter` made current no longer is."""
+        if entered is None:
+            return
+        try:
+            current.reset(entered[0])
+            if entered[1] is not None:
+                otel_context.detach(entered[1])
+        except ValueError:
+            pass  # closed from another context: that context is gone already
+        except Exception as error:
+            self.count_failure("leave", error)
+
+    @never_raises
+    def answer(self, call: Call, *, code: int | None = None, result: object = None) -> None:
+        """What the wire will say: an error code, or a result. The first answer counts."""
+        if call.outcome is None:
+            call.outcome = Outcome.of(call, code, result)
+            if code is None and isinstance(result, Mapping):
+                self._learn(call, result)
+
+    @never_raises
+    def handled(self, call: Call) -> None:
+        """The handler of `call` is done. Unless a transport still has to write its answer, so is the call."""
+        call.handled = True
+        unanswered = call.outcome is None and not call.cancelled
+        if unanswered or not call.awaits_write:
+            call.lap(HANDLER)
+            self.end(call)
+
+    @never_raises
+    def end(self, call: Call) -> None:
+        """The last byte of `call` is written, or never will be: make the event and hand it on."""
+        if call.done or not call.opened:
+            return
+        call.done = True
+        ended = perf_counter_ns()
+        self._live.pop(id(call), None)
+        session = call.session
+        if session is not None:
+            session.in_flight -= 1
+            session.last = ended
+        self._count += 1
+        event = self._event(call, ended)
+        self.totals.add(event)
+        self._say(call, event)
+        cost = self.totals.cost
+        finished = perf_counter_ns()
+        cost["record"] += (finished - ended) * 1e-9
+        cost["seams"] += call.boundaries * self.governor.boundary_cost
+        if finished >= self.governor.due:
+            self.governor.tick(finished, sum(cost.values()))
+
+    # --- what is not one message
+
+    @never_raises
+    def refuse(self, call: Call) -> None:
+        """Bytes that are no JSON-RPC message: a caller's fault, and no message."""
+        self.totals.tally(OTHER, None).faults["caller"] += 1
+
+    @never_raises
+    def count_bytes(self, direction: str, size: int) -> None:
+        """One JSON-RPC message of `size` bytes was `received` or `sent`."""
+        self.totals.count_bytes(direction, size)
+
+    @never_raises
+    def learn(self, kind: str, names: Iterable[object]) -> None:
+        """These names of `kind` (tool, prompt) are registered."""
+        self.gate.learn(kind, names)
+
+    @never_raises
+    def name_server(self, name: object) -> None:
+        """A server of this name was made; the first one names the service."""
+        if self.server_name is None and isinstance(name, str) and name:
+            self.server_name = name
+
+    @never_raises
+    def open_session(self, session: Session, client: object) -> None:
+        """A client has opened `session`."""
+        if session.opened is not None:
+            return
+        session.opened = session.last = perf_counter_ns()
+        if len(self.sessions) >= MAX_SESSIONS:
+            self.totals.dropped["sessions"] += 1
+            return
+        self.sessions[id(session)] = session
+        self.totals.opened[self.gate.client(client)] += 1
+
+    @never_raises
+    def close_session(self, session: Session, reason: str) -> None:
+        """`session` ended: `delete`, `disconnect`, `idle`, `crash` or `stop`."""
+        if self.sessions.pop(id(session), None) is None or session.opened is None:
+            return
+        self.totals.ended[reason] += 1
+        if self.metrics is not None:
+            seconds = (perf_counter_ns() - session.opened) * 1e-9
+            self.metrics.record_session(seconds, privacy.version(session.version), session.transport, reason == "crash")
+
+    def count_failure(self, part: str, error: BaseException) -> None:
+        """Something of ours failed; the host must not notice. Said once for each part."""
+        self.totals.failures[part] += 1
+        if self.totals.failures[part] == 1:
+            # The kind, not the text: an exception may quote the message it failed on.
+            _log.warning("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
+
+    # --- what instruments read
+
+    def in_flight(self) -> dict[tuple[str, str | None], tuple[int, float]]:
+        """Requests in flight and the seconds they have taken so far, by (method, target)."""
+        now = perf_counter_ns()
+        levels = dict.fromkeys((key for key in list(self.totals.tallies) if not is_notification(key[0])), (0, 0.0))
+        for call in list(self._live.values()):
+            key = (call.method, self.gate.target(call.method, call.name))
+            count, seconds = levels.get(key, (0, 0.0))
+            levels[key] = (count + 1, seconds + (now - call.started) * 1e-9)
+        return levels
+
+    def oldest_age(self) -> float:
+        """Seconds since the oldest request in flight was received; 0 when there is none."""
+        oldest = min((call.started for call in list(self._live.values())), default=None)
+        return 0.0 if oldest is None else (perf_counter_ns() - oldest) * 1e-9
+
+    def session_states(self) -> dict[str, int]:
+        """Open sessions by state."""
+        now = perf_counter_ns()
+        active = sum(
+            1 for session in list(self.sessions.values()) if session.in_flight > 0 or now - session.last < ACTIVE_NS
+        )
+        return {"active": active, "idle": len(self.sessions) - active}
+
+    # --- inside
+
+    def _say(self, call: Call, event: Event) -> None:
+        """Let everybody who listens have `event`; nobody's failure keeps it from the others."""
+        if call.span is not None and self.spans is not None:
+            try:
+                self.spans.finish(call.span, call.target, event)
+            except Exception as error:
+                self.count_failure("spans", error)
+        if self.metrics is not None:
+            try:
+                self.metrics.record(event)
+            except Exception as error:
+                self.count_failure("metrics", error)
+        for sink in self.sinks:
+            try:
+                sink(event)
+            except Exception as error:
+                self.count_failure("sinks", error)
+
+    def _learn(self, call: Call, result: Mapping[str, Any]) -> None:
+        traits = about(call.method)
+        if traits.lists in ("tools", "prompts"):
+            listed = result.get(traits.lists)
+            if isinstance(listed, list):
+                kind = "tool" if traits.lists == "tools" else "prompt"
+                self.gate.learn(kind, (item.get("name") for item in listed if isinstance(item, dict)))
+        elif traits.target is not None and call.name is not None and call.outcome and call.outcome.fault is None:
+            self.gate.learn(traits.target, (call.name,))  # only a registered name can succeed
+
+    def _event(self, call: Call, ended: int) -> Event:
+        outcome = call.outcome or Outcome.unanswered(call)
+        traits = about(call.method)
+        exchange = call.exchange
+        phases = call.phases()
+        duration = (ended - call.started) * 1e-9
+        overhead = duration - phases.get("handler", 0.0) - phases.get("peer", 0.0)
+        if traits.lists is not None and outcome.fault is None and call.sent is not None:
+            cursor = call.params.get("cursor") if call.params is not None else None
+            self.totals.list_page(traits.lists, cursor, call.sent)
+        session_id = call.session_id
+        return Event(
+            side="server",
+            method=call.method,
+            target=self.gate.target(call.method, call.name),
+            notification=call.request_id is None,
+            request_id=None if call.request_id is None else str(call.request_id)[:128],
+            session=None if session_id is None else privacy.session(session_id),
+            protocol_version=privacy.version(call.protocol_version),
+            transport=call.transport,
+            http_version=exchange.http_version if exchange is not None else None,
+            client_address=exchange.client[0] if exchange is not None and exchange.client else None,
+            client_port=exchange.client[1] if exchange is not None and exchange.client else None,
+            start=call.start,
+            duration=duration,
+            phases=phases,
+            cpu=call.cpu or {},
+            laps=call.laps() if self._detailed(call, outcome, overhead) else (),
+            received=call.received,
+            sent=call.sent,
+            fault=outcome.fault,
+            error=outcome.error,
+            code=outcome.code,
+        )
+
+    def _detailed(self, call: Call, outcome: Outcome, overhead: float) -> bool:
+        """Whether the single laps of `call` are worth keeping: for its phase spans."""
+        settings = self.settings
+        if call.span is None or settings.phase_spans == "off":
+            return False
+        if outcome.fault is not None or overhead >= settings.slow_overhead:
+            return True
+        return self.governor.level >= 3 and (
+            settings.phase_spans == "all" or self._count % settings.phase_sample == 0
+        )

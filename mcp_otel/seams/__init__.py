@@ -1,0 +1,99 @@
+"""The only code that knows a library: each seam installs and returns its own undo.
+
+A line of the SDK is hooked as its modules are imported, in whatever order; one that does not look as expected is left
+alone as a whole, with one clear warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module, metadata
+from typing import Any
+
+import wrapt
+
+from mcp_otel.errors import Misfit
+from mcp_otel.recorder import Recorder
+
+_log = logging.getLogger("mcp_otel")
+
+Install = Callable[[Any, Recorder], Callable[[], None]]
+
+SEAMS: dict[str, dict[int, tuple[str, str]]] = {
+    "mcp": {
+        1: ("mcp_otel.seams.sdk_v1", "1.30.0"),
+        2: ("mcp_otel.seams.sdk_v2", "2.3.0"),
+    },
+}
+"""Distribution, major version: our room for it, and the newest version that it was read from."""
+
+
+def install(recorder: Recorder) -> Callable[[], None]:
+    """Hook every library in the table that is installed here; what it returns puts all of it back."""
+    undos = [
+        Line(distribution, version, lines, recorder).install()
+        for distribution, lines in SEAMS.items()
+        if (version := _version(distribution)) is not None
+    ]
+
+    def undo() -> None:
+        for line in undos:
+            line()
+
+    return undo
+
+
+class Line:
+    """The hooks into one line of one library: all of them, or none."""
+
+    def __init__(self, library: str, version: str, lines: Mapping[int, tuple[str, str]], recorder: Recorder) -> None:
+        self._library, self._version, self._recorder = library, version, recorder
+        major = int(version.split(".")[0]) if version.split(".")[0].isdigit() else max(lines)
+        self._known = major in lines
+        room, self._read = lines[major] if self._known else lines[max(lines)]
+        self._modules: dict[str, Install] = import_module(room).MODULES
+        self._undos: list[Callable[[], None]] = []
+        self._active = True
+
+    def install(self) -> Callable[[], None]:
+        """Hook what is imported already, and the rest when it will be."""
+        for name in self._modules:
+            if name in sys.modules:
+                self._hook(name, sys.modules[name])
+            else:
+                wrapt.register_post_import_hook(partial(self._hook, name), name)
+        return self.undo
+
+    def undo(self) -> None:
+        """Put every original object back; modules that are imported later are left alone."""
+        self._active = False
+        while self._undos:
+            self._undos.pop()()
+
+    def _hook(self, name: str, module: Any) -> None:
+        if not self._active:
+            return
+        try:
+            self._undos.append(self._modules[name](module, self._recorder))
+        except Exception as error:
+            self.undo()
+            reason = str(error) if isinstance(error, Misfit) else f"{type(error).__name__} in {name}"
+            _log.warning(
+                "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
+                "The server runs unobserved.",
+                self._library,
+                self._version,
+                reason,
+                self._library,
+                self._read,
+            )
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,17 @@
+"""The 1.x line of the Python SDK (read: 1.30.0). Its sessions own a receive loop; messages are found by their session."""
+
+from __future__ import annotations
+
+from mcp_otel.seams.sdk_v1 import server, session, transports
+
+MODULES = {
+    "mcp.server.session": session.install,
+    "mcp.shared.session": session.install_shared,
+    "mcp.server.lowlevel.server": server.install,
+    "mcp.server.fastmcp.utilities.func_metadata": server.install_functions,
+    "mcp.server.fastmcp.tools.tool_manager": server.install_tools,
+    "mcp.server.fastmcp.prompts.manager": server.install_prompts,
+    "mcp.server.stdio": transports.install_stdio,
+    "mcp.server.streamable_http": transports.install_http,
+}
+"""What to hook in which module, once it is imported."""

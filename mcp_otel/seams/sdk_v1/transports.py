@@ -1,0 +1,79 @@
+"""1.x transports: the names that stdio and Streamable HTTP look up when they decode, encode and write."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from mcp_otel.call import Call
+from mcp_otel.recorder import Recorder
+from mcp_otel.seams import stdio, streamable_http
+from mcp_otel.seams.patch import Facade, Patches, expect_names
+from mcp_otel.seams.sdk_v1.session import ANSWER, STAMP
+
+
+def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
+    """Hook `mcp.server.stdio`.
+
+    Raises:
+        Misfit: it does not look like the 1.x line.
+    """
+    patches = Patches()
+    expect_names(module.types.JSONRPCMessage, "model_validate_json")
+    expect_names(module.anyio, "create_memory_object_stream", "wrap_file")
+    decode = stdio.decoding(recorder, module.types.JSONRPCMessage.model_validate_json)
+
+    def answer_of(item: Any, _: Any) -> Call | None:
+        return getattr(item, ANSWER, None)
+
+    patches.replace(module, "SessionMessage", stamping)
+    patches.replace(
+        module,
+        "types",
+        lambda types: Facade(types, JSONRPCMessage=Facade(types.JSONRPCMessage, model_validate_json=decode)),
+    )
+    patches.replace(
+        module,
+        "anyio",
+        lambda anyio: Facade(
+            anyio,
+            create_memory_object_stream=stdio.StreamFactory(recorder, anyio.create_memory_object_stream, answer_of),
+        ),
+    )
+    return patches.undo
+
+
+def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
+    """Hook `mcp.server.streamable_http`.
+
+    Raises:
+        Misfit: it does not look like the 1.x line.
+    """
+    patches = Patches()
+    expect_names(module, "json", "JSONRPCMessage", "SessionMessage")
+    patches.replace(module, "SessionMessage", stamping)
+    patches.replace(
+        module, "json", lambda json: Facade(json, loads=streamable_http.parsing(recorder, json.loads))
+    )
+    patches.replace(
+        module,
+        "JSONRPCMessage",
+        lambda kind: Facade(kind, model_validate=streamable_http.decoding(recorder, kind.model_validate)),
+    )
+    streamable_http.hook_transport(patches, module, recorder)
+    return patches.undo
+
+
+def stamping(kind: Any) -> Any:
+    """A `SessionMessage` that remembers which call its message was decoded for."""
+
+    class Stamped(kind):  # type: ignore[misc]
+        def __init__(self, message: Any, metadata: Any = None) -> None:
+            super().__init__(message, metadata)
+            call = stdio.arriving.get()
+            if call is not None and call.message is message:
+                setattr(self, STAMP, call)
+
+    functools.update_wrapper(Stamped, kind, updated=())
+    return Stamped

@@ -1,0 +1,20 @@
+"""The 2.x line of the Python SDK (read: 2.3.0). Its streams carry the sender's context, so a message's call comes by it."""
+
+from __future__ import annotations
+
+from mcp_otel.seams.sdk_v2 import dispatcher, modern, runner, transports
+
+MODULES = {
+    "mcp.shared.jsonrpc_dispatcher": dispatcher.install,
+    "mcp.server.runner": runner.install,
+    "mcp.server._otel": runner.install_native,
+    "mcp_types.methods": runner.install_methods,
+    "mcp.server.mcpserver.utilities.func_metadata": runner.install_functions,
+    "mcp.server.mcpserver.tools.tool_manager": runner.install_tools,
+    "mcp.server.mcpserver.prompts.manager": runner.install_prompts,
+    "mcp.server.stdio": transports.install_stdio,
+    "mcp.server.streamable_http": transports.install_http,
+    "mcp.server._streamable_http_modern": modern.install,
+    "mcp.server.streamable_http_manager": modern.install_manager,
+}
+"""What to hook in which module, once it is imported."""

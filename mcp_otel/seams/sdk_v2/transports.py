@@ -1,0 +1,62 @@
+"""2.x transports: the names that stdio and Streamable HTTP look up when they decode, encode and write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mcp_otel.call import Call
+from mcp_otel.recorder import Recorder, current
+from mcp_otel.seams import stdio, streamable_http
+from mcp_otel.seams.patch import Facade, Patches, expect_names
+
+
+def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
+    """Hook `mcp.server.stdio`.
+
+    Raises:
+        Misfit: it does not look like the 2.x line.
+    """
+    patches = Patches()
+    expect_names(module, "create_context_streams")
+    expect_names(module.types.jsonrpc_message_adapter, "validate_json")
+
+    def answer_of(item: Any, stream: Any) -> Call | None:
+        call = stream.last_context.get(current)
+        return call if call is not None and streamable_http.answers(recorder, call, item.message) else None
+
+    def decoding(types: Any) -> Facade:
+        adapter = types.jsonrpc_message_adapter
+        decode = stdio.decoding(recorder, adapter.validate_json)
+        return Facade(types, jsonrpc_message_adapter=Facade(adapter, validate_json=decode))
+
+    patches.replace(module, "types", decoding)
+    patches.replace(
+        module, "create_context_streams", lambda original: stdio.StreamFactory(recorder, original, answer_of)
+    )
+    return patches.undo
+
+
+def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
+    """Hook `mcp.server.streamable_http`.
+
+    Raises:
+        Misfit: it does not look like the 2.x line.
+    """
+    patches = Patches()
+    expect_names(module.pydantic_core, "from_json")
+    expect_names(module.jsonrpc_message_adapter, "validate_python")
+    patches.replace(
+        module,
+        "pydantic_core",
+        lambda core: Facade(core, from_json=streamable_http.parsing(recorder, core.from_json)),
+    )
+    patches.replace(
+        module,
+        "jsonrpc_message_adapter",
+        lambda adapter: Facade(
+            adapter, validate_python=streamable_http.decoding(recorder, adapter.validate_python)
+        ),
+    )
+    streamable_http.hook_transport(patches, module, recorder)
+    return patches.undo

@@ -1,0 +1,162 @@
+"""The stdio transport of both SDK lines: where a line becomes a message, and a message a line again.
+
+Its streams are made inside `stdio_server`, so the names it makes them by are replaced. Explicit stdin and stdout are
+never passed: on 2.x that would give up the transport's claim on the descriptors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from mcp_otel.call import DECODE, ENCODE, WRITE, Call
+from mcp_otel.recorder import Recorder
+from mcp_otel.seams.patch import StreamFacade, around
+
+arriving: ContextVar[Call | None] = ContextVar("mcp_otel_arriving", default=None)
+"""The call of the message that this task decoded last."""
+
+AnswerOf = Callable[[Any, Any], Call | None]
+"""Which call a session message that is being written answers, given the stream it came by; None when none does."""
+
+
+def decoding(recorder: Recorder, validate: Callable[..., Any]) -> Callable[..., Any]:
+    """`validate` (a line to a message), timed."""
+
+    def before(line: str, *_: Any, **__: Any) -> Call:
+        call = recorder.arrive("pipe", line_size(line))
+        call.begin()
+        return call
+
+    def after(call: Call, message: Any, failure: BaseException | None) -> None:
+        call.spend(DECODE)
+        call.message = message
+        if failure is None:
+            arriving.set(call)
+        else:
+            recorder.refuse(call)
+
+    return around(recorder, validate, before, after)
+
+
+def line_size(line: str) -> int:
+    """Bytes of the JSON in a line; `len` alone would count characters."""
+    size = len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
+    return size - 1 if line.endswith("\n") else size
+
+
+class StreamFactory:
+    """Makes the streams that `make` makes, each end behind one of our facades."""
+
+    def __init__(self, recorder: Recorder, make: Any, answer_of: AnswerOf) -> None:
+        self._recorder, self._make, self._answer_of = recorder, make, answer_of
+
+    def __getitem__(self, item: Any) -> StreamFactory:
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        sending, receiving = self._make(*args, **kwargs)
+        return SendingEnd(sending), WritingEnd(receiving, self._recorder, self._answer_of)
+
+
+class SendingEnd(StreamFacade):
+    """The end a session sends by. What it sends here, a `WritingEnd` will write and end."""
+
+
+class WritingEnd(StreamFacade):
+    """The end the transport reads by, to write what it reads: knows when a message is encoded and when it is written.
+
+    Streams of both directions get one, for nothing tells them apart when they are made; one that carries messages
+    which were decoded here lets everything pass.
+    """
+
+    def __init__(self, stream: Any, recorder: Recorder, answer_of: AnswerOf) -> None:
+        super().__init__(stream)
+        self._recorder, self._answer_of = recorder, answer_of
+        self._writing: Call | None = None
+        self._inbound: bool | None = None
+
+    async def __anext__(self) -> Any:
+        if self._writing is not None:
+            self._written()
+        return self._outgoing(await self._stream.__anext__())
+
+    async def receive(self) -> Any:
+        """As iterating does."""
+        if self._writing is not None:
+            self._written()
+        return self._outgoing(await self._stream.receive())
+
+    async def __aexit__(self, *failure: Any) -> Any:
+        if self._writing is not None:
+            self._written()
+        return await super().__aexit__(*failure)
+
+    def _outgoing(self, item: Any) -> Any:
+        if self._inbound:
+            return item
+        try:
+            if self._inbound is None:
+                self._inbound = isinstance(item, Exception) or self._decoded_here(item)
+                if self._inbound:
+                    return item
+            call = self._answer_of(item, self._stream)
+            if call is not None:
+                call.lap(WRITE)
+                self._writing = call
+            return _Outgoing(item, _Encoding(item.message, self._recorder, call))
+        except Exception as error:
+            self._recorder.count_failure("seams", error)
+            return item
+
+    def _decoded_here(self, item: Any) -> bool:
+        if getattr(item, "_mcp_otel_call", None) is not None:
+            return True
+        context = getattr(self._stream, "last_context", None)
+        call = context.get(arriving) if context is not None else None
+        return call is not None and call.message is item.message
+
+    def _written(self) -> None:
+        call, self._writing = self._writing, None
+        try:
+            if call is not None:
+                call.lap(WRITE)
+                self._recorder.end(call)
+        except Exception as error:
+            self._recorder.count_failure("seams", error)
+
+
+class _Outgoing:
+    """A session message while the transport writes it; its message tells how long its encoding takes."""
+
+    def __init__(self, item: Any, message: _Encoding) -> None:
+        self._item, self.message = item, message
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._item, name)
+
+
+class _Encoding:
+    """A message that is timed while it becomes JSON."""
+
+    def __init__(self, message: Any, recorder: Recorder, call: Call | None) -> None:
+        self._message, self._recorder, self._call = message, recorder, call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._message, name)
+
+    def model_dump_json(self, **kwargs: Any) -> str:
+        """As the message does."""
+        if self._call is not None:
+            self._call.begin()
+        text: str = self._message.model_dump_json(**kwargs)
+        try:
+            size = line_size(text)
+            self._recorder.count_bytes("sent", size)
+            if self._call is not None:
+                self._call.sent = size
+                self._call.spend(ENCODE)
+        except Exception as error:
+            self._recorder.count_failure("seams", error)
+        return text

@@ -1,0 +1,62 @@
+"""The high-level servers of both SDK lines (1.x FastMCP, 2.x MCPServer): registered names, and validation of tools."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from mcp_otel.call import HANDLER, VALIDATE, Call
+from mcp_otel.recorder import Recorder, current
+from mcp_otel.seams.patch import Patches, expect, spending
+
+
+def managers(recorder: Recorder, patches: Patches, module: Any, kind: str) -> None:
+    """Learn tool or prompt names where a manager looks them up."""
+    owner = {"tool": "ToolManager", "prompt": "PromptManager"}[kind]
+    manager, lookup = getattr(module, owner), f"get_{kind}"
+    expect(manager, lookup, "self", "name")
+    patches.replace(manager, lookup, lambda original: _looking_up(recorder, original, kind))
+
+
+def _looking_up(recorder: Recorder, original: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    known = recorder.gate.names(kind)
+
+    @functools.wraps(original)
+    def lookup(self: Any, name: str) -> Any:
+        found = original(self, name)
+        if not found or name not in known:
+            try:
+                call = current.get()
+                if found:
+                    recorder.learn(kind, (name,))
+                elif call is not None and call.name == name:
+                    call.at_fault = "caller"
+            except Exception as error:
+                recorder.count_failure("seams", error)
+        return found
+
+    return lookup
+
+
+def validating(recorder: Recorder, original: Callable[..., Any], fault: bool = False) -> Callable[..., Any]:
+    """A schema check inside a handler; with `fault`, one that fails because of what the caller sent."""
+
+    def find(*_: Any, **__: Any) -> Call | None:
+        call = current.get()
+        if call is None or call.done:
+            return None
+        # What lies between two checks (parameters by their model, looking up the tool) is checking too.
+        call.lap(VALIDATE if fault and call.last == VALIDATE else HANDLER)
+        return call
+
+    def failed(call: Call, failure: BaseException) -> None:
+        if is_validation(failure):
+            call.at_fault = "caller"
+
+    return spending(recorder, original, VALIDATE, find, failed if fault else None)
+
+
+def is_validation(failure: BaseException | None) -> bool:
+    """Whether a failure says that a value does not fit its schema (pydantic's and jsonschema's say so by name)."""
+    return any(kind.__name__ == "ValidationError" for kind in type(failure).__mro__)

@@ -1,0 +1,216 @@
+"""Instruments over plain numbers: each level and sum is read from `Totals` at export; one histogram per message."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
+
+from mcp_otel.event import Event
+from mcp_otel.methods import CLIENT_METHODS, about
+from mcp_otel.signals import names, privacy
+from mcp_otel.signals.names import Metric
+from mcp_otel.signals.spans import first_attributes
+from mcp_otel.signals.totals import Totals
+
+if TYPE_CHECKING:
+    Attributes = dict[str, Any]
+    Reading = Iterable[tuple[float, Attributes]]
+
+TOKEN_BYTES = 4
+MAX_WAITING = 10_000
+
+
+class Source(Protocol):
+    """What instruments read; the recorder is one."""
+
+    totals: Totals
+
+    @property
+    def level(self) -> int:
+        """How much is said, 0 to 3."""
+
+    def in_flight(self) -> dict[tuple[str, str | None], tuple[int, float]]:
+        """Requests in flight and the seconds they have taken so far, by (method, target)."""
+
+    def oldest_age(self) -> float:
+        """Seconds since the oldest request in flight was received; 0 when there is none."""
+
+    def session_states(self) -> dict[str, int]:
+        """Open sessions by state."""
+
+
+class Metrics:
+    """The instruments of one meter provider. An SDK keeps instruments for ever, so `source` is what comes and goes."""
+
+    def __init__(self, provider: MeterProvider, version: str) -> None:
+        self.source: Source | None = None
+        self._sets: dict[tuple[Any, ...], tuple[Attributes, deque[float]]] = {}
+        self._alone: dict[str, tuple[Attributes, deque[float]]] = {}
+        self._waiting = 0
+        self._highest: dict[tuple[str, ...], float] = {}
+        meter = provider.get_meter(names.SCOPE, version, names.SCHEMA_URL)
+        self._operation = _histogram(meter, names.OPERATION_DURATION)
+        self._session = _histogram(meter, names.SESSION_DURATION)
+        for metric, read in self._readings().items():
+            self._observe(meter, metric, read)
+
+    def record(self, event: Event) -> None:
+        """One message into the standard duration histogram, unless its answer is a stream that lives for hours.
+
+        It gets there when a reader collects: recording at once costs the host's thread three times as much.
+        """
+        if about(event.method).lasting:
+            return
+        said, durations = self._set(event)
+        if self._waiting < MAX_WAITING:
+            self._waiting += 1
+            durations.append(event.duration)
+        else:
+            self._operation.record(event.duration, said)
+
+    def settle(self) -> None:
+        """Put what waits into the histogram; runs in the thread of whoever collects."""
+        self._waiting = 0
+        for said, durations in [*self._sets.values(), *self._alone.values()]:
+            while durations:
+                self._operation.record(durations.popleft(), said)
+
+    def record_session(self, seconds: float, version: str | None, transport: str | None, crashed: bool) -> None:
+        """One ended session into the standard histogram."""
+        said: Attributes = {}
+        if version is not None:
+            said[names.PROTOCOL_VERSION.name] = version
+        if transport is not None:
+            said[names.TRANSPORT.name] = transport
+        if transport == "tcp":
+            said[names.NETWORK_PROTOCOL.name] = "http"
+        if crashed:
+            said[names.ERROR_TYPE.name] = "crash"
+        self._session.record(seconds, said)
+
+    def _set(self, event: Event) -> tuple[Attributes, deque[float]]:
+        key = (
+            event.method,
+            event.target,
+            event.error,
+            event.code,
+            event.protocol_version,
+            event.transport,
+            event.http_version,
+        )
+        found = self._sets.get(key)
+        if found is None:
+            if len(self._sets) < names.MAX_OPERATION_SERIES - len(CLIENT_METHODS) - 1:
+                found = self._sets[key] = operation_attributes(event), deque()
+            else:  # beyond the bound a method is said alone; there is room for that
+                found = self._alone.setdefault(event.method, (first_attributes(event.method, None), deque()))
+        return found
+
+    def _observe(self, meter: Meter, metric: Metric, read: Callable[[Source], Reading]) -> None:
+        def callback(_: CallbackOptions) -> Iterator[Observation]:
+            source = self.source
+            if source is not None:
+                for value, said in read(source):
+                    yield Observation(value, said)
+
+        create = {
+            "sum": meter.create_observable_counter,
+            "level": meter.create_observable_up_down_counter,
+            "gauge": meter.create_observable_gauge,
+        }[metric.kind]
+        create(metric.name, [callback], metric.unit, metric.meaning)
+
+    def _readings(self) -> dict[Metric, Callable[[Source], Reading]]:
+        return {
+            names.FAULTS: _faults,
+            names.PHASE_TIME: self._phase_time,
+            names.MESSAGE_IO: lambda source: [
+                (size, {names.DIRECTION.name: direction}) for direction, size in source.totals.bytes.items()
+            ],
+            names.MESSAGE_MAX: lambda source: [
+                (largest.read(monotonic()), {names.DIRECTION.name: direction})
+                for direction, largest in source.totals.largest.items()
+            ],
+            names.DEFINITIONS_SIZE: lambda source: _labelled(names.DEFINITIONS.name, source.totals.definitions()),
+            names.DEFINITIONS_TOKENS: lambda source: _labelled(
+                names.DEFINITIONS.name,
+                {kind: size // TOKEN_BYTES for kind, size in source.totals.definitions().items()},
+            ),
+            names.IN_FLIGHT: lambda source: [
+                (count, first_attributes(*key)) for key, (count, _) in source.in_flight().items()
+            ],
+            names.REQUESTS_TIME: self._requests_time,
+            names.OLDEST_AGE: lambda source: [(source.oldest_age(), {})],
+            names.SESSIONS: lambda source: _labelled(names.STATE.name, source.session_states()),
+            names.SESSIONS_OPENED: lambda source: _labelled(names.CLIENT.name, source.totals.opened),
+            names.SESSIONS_ENDED: lambda source: _labelled(names.REASON.name, source.totals.ended),
+            names.COST_TIME: lambda source: _labelled(names.PART.name, source.totals.cost),
+            names.DROPPED: lambda source: _labelled(names.PART.name, source.totals.dropped),
+            names.FAILURES: lambda source: _labelled(names.PART.name, source.totals.failures),
+            names.LEVEL: self._level,
+        }
+
+    def _level(self, source: Source) -> Reading:
+        self.settle()  # callbacks run before a reader takes the histograms
+        return [(source.level, {})]
+
+    def _requests_time(self, source: Source) -> Reading:
+        tallies = source.totals.tallies
+        for key, (_, so_far) in source.in_flight().items():
+            tally = tallies.get(key)
+            # A request whose name is learnt while it runs leaves `_other`.
+            seconds = so_far + (tally.seconds if tally is not None else 0.0)
+            yield self._never_falling(("requests", *map(str, key)), seconds), first_attributes(*key)
+
+    def _phase_time(self, source: Source) -> Reading:
+        for key, tally in list(source.totals.tallies.items()):
+            said = first_attributes(*key)
+            for phase, seconds in list(tally.phases.items()):
+                yield seconds, {**said, names.PHASE.name: phase, names.CLOCK.name: "wall"}
+            for phase, seconds in tally.cpu().items():
+                # An estimate: the share on the processor may fall, its sum must not.
+                highest = self._never_falling(("cpu", *map(str, key), phase), seconds)
+                yield highest, {**said, names.PHASE.name: phase, names.CLOCK.name: "cpu"}
+
+    def _never_falling(self, key: tuple[str, ...], value: float) -> float:
+        highest = self._highest[key] = max(value, self._highest.get(key, 0.0))
+        return highest
+
+
+def operation_attributes(event: Event) -> Attributes:
+    """The labels of the conventions for `mcp.server.operation.duration`."""
+    said = first_attributes(event.method, event.target)
+    error = event.error
+    if error is not None:
+        said[names.ERROR_TYPE.name] = privacy.code_label(event.code) if error == str(event.code) else error
+    for name, value in (
+        (names.STATUS_CODE.name, privacy.code_label(event.code)),
+        (names.PROTOCOL_VERSION.name, event.protocol_version),
+        (names.TRANSPORT.name, event.transport),
+        (names.NETWORK_VERSION.name, event.http_version),
+    ):
+        if value is not None:
+            said[name] = value
+    if event.http_version is not None:
+        said[names.NETWORK_PROTOCOL.name] = "http"
+    return said
+
+
+def _histogram(meter: Meter, metric: Metric) -> Any:
+    return meter.create_histogram(
+        metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=names.SECONDS_BUCKETS
+    )
+
+
+def _labelled(name: str, values: dict[str, Any]) -> Reading:
+    return [(value, {name: label}) for label, value in list(values.items())]
+
+
+def _faults(source: Source) -> Reading:
+    for (method, target), tally in list(source.totals.tallies.items()):
+        for fault, count in list(tally.faults.items()):
+            yield count, {**first_attributes(method, target), names.FAULT.name: fault}
