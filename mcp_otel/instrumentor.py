@@ -74,7 +74,8 @@ class Instrumentation:
             recorder.metrics.source = recorder
         if tracer_provider is not None and self.settings.level == "spans":
             tracer = tracer_provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
-            recorder.spans = Spans(tracer)
+            chosen = self.settings
+            recorder.spans = Spans(tracer, 0.0 if chosen.phase_spans == "all" else chosen.slow_overhead / 10)
 
 
 def instrument(

@@ -30,8 +30,8 @@ class Settings:
     )
     phase_spans: str = _setting(
         "slow",
-        "which SERVER spans get a child span per phase: `slow` (overhead of `slow_overhead` or more, failed ones, "
-        "and one in `phase_sample`), `all`, or `off`",
+        "which SERVER spans get child spans for their phases: `slow` (an overhead of `slow_overhead` or more, failed "
+        "ones, and one in `phase_sample`; stretches of a tenth of `slow_overhead` or more), `all`, or `off`",
         choices=("slow", "all", "off"),
     )
     slow_overhead: float = _setting(

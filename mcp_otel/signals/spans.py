@@ -22,8 +22,10 @@ _SPAN_NAMES: dict[str, str] = dict(names.PHASE_SPANS)
 class Spans:
     """Starts SERVER spans when messages are opened and says on them what their events hold."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, shortest: float = 0.0) -> None:
         self._tracer = tracer
+        self._shortest = shortest * 1e9
+        """Nanoseconds a stretch of a phase must last to get a span of its own."""
         propagator = propagate.get_global_textmap()
         self._fields = frozenset(propagator.fields)
 
@@ -76,7 +78,7 @@ class Spans:
         parent = trace.set_span_in_context(span, EMPTY)
         for lap in event.laps:
             name = _SPAN_NAMES.get(lap.phase)
-            if name is not None:
+            if name is not None and lap.end - lap.start >= self._shortest:
                 child = self._tracer.start_span(name, parent, SpanKind.INTERNAL, start_time=event.start + lap.start)
                 child.end(event.start + lap.end)
 

@@ -121,6 +121,7 @@ def _writing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
         request: Any = call.message
         if not call.opened and request is not None:
             recorder.open(call, request.method, request.params, request.id)
+            call.at_fault = "caller"  # its headers or its envelope do not fit
             call.lap(VALIDATE)
         if call.opened and answers(recorder, call, msg):
             call.lap(WRITE)
