@@ -51,7 +51,8 @@ def start(door: str, name: str, sink: int, users: int) -> tuple[subprocess.Popen
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "OTEL_METRIC_EXPORT_INTERVAL": "60000",
     }
-    command = [sys.executable, "-m", "benchmarks.server", door.split()[0], "--port", str(port), "--with", name]
+    kind = door.partition(" ")[0]
+    command = [sys.executable, "-m", "benchmarks.server", kind, "--port", str(port), "--with", name]
     process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     if door.startswith("http"):
         deadline = time.monotonic() + 30
@@ -143,9 +144,7 @@ def main() -> None:
     if LINE == 1 and "native" in names:
         names.remove("native")  # the 1.x line has no span of its own
     with sinking() as sink:
-        results = {
-            door: measure(door, names, given.rounds, given.calls, sink) for door in given.door or DOORS
-        }
+        results = {door: measure(door, names, given.rounds, given.calls, sink) for door in given.door or DOORS}
     print(table(results))
     if given.json:
         given.json.write_text(json.dumps(results, indent=2))

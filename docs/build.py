@@ -23,8 +23,8 @@ def settings_page() -> str:
             "# Settings",
             "",
             "Given to `mcp_otel.instrument(...)`, or by the environment. What the code gives wins; a bad variable is "
-            "reported once and its default is used, a bad argument raises `SettingsError`. OpenTelemetry's own `OTEL_*` "
-            "variables (endpoint, protocol, headers, exporters, sampler, resource, service name) are obeyed as they "
+            "reported once and its default is used, a bad argument raises `SettingsError`. OpenTelemetry's own "
+            "`OTEL_*` variables (endpoint, protocol, headers, exporters, sampler, resource, service name) are obeyed as they "
             "are.",
             "",
             "| setting | variable | default | meaning |",
@@ -49,10 +49,17 @@ def signals_page() -> str:
         "| --- | --- | --- |",
         "| `{mcp.method.name} {tool or prompt}` | SERVER | one per request or notification on the wire |",
     ]
-    lines += [f"| `{name}` | INTERNAL | one stretch of that phase, where phase spans are kept |" for name in
-              names.PHASE_SPANS.values()]
-    lines += ["", "## Metrics", "", "| name | kind | unit | attributes | series at most | meaning |",
-              "| --- | --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| `{name}` | INTERNAL | one stretch of that phase, where phase spans are kept |"
+        for name in names.PHASE_SPANS.values()
+    ]
+    lines += [
+        "",
+        "## Metrics",
+        "",
+        "| name | kind | unit | attributes | series at most | meaning |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for metric in names.METRICS:
         product = 1
         for label in metric.labels:

@@ -11,5 +11,5 @@ class SettingsError(McpOtelError, ValueError):
     """A setting has a value it cannot have; the message names it, the value and what would do."""
 
 
-class Misfit(McpOtelError):
+class MisfitError(McpOtelError):
     """A library does not look as its seam expects, so the seam was not installed."""

@@ -21,7 +21,8 @@ class Governor:
     """Holds the level at or below `ceiling` (0 off, 1 metrics, 2 spans with slow phases only, 3 everything set).
 
     `budget` is a share of one processor core; 0 switches the governor off. Costs are compared in seconds over windows
-    of five seconds. A step up needs half a minute below a third of the budget: a level costs up to three times the one below.
+    of five seconds. A step up needs half a minute below a third of the budget: a level may cost three times the one
+    below.
     """
 
     def __init__(self, budget: float, ceiling: int) -> None:
@@ -71,4 +72,3 @@ def measure_boundary(times: int = 200) -> float:
         cuts.append("handler")
         cuts.append(perf_counter_ns())
     return (perf_counter_ns() - started) * 1e-9 / times * HOOK_FACTOR
-

@@ -44,7 +44,7 @@ class Instrumentation:
 
     def install(self) -> None:
         """Hook in. Providers wait for the first message, so that the application's own come first."""
-        export.preload(self._plan)
+        self._undos.append(export.preload(self._plan))
         self.recorder.prepare = self._connect
         if self.settings.summary != "off":
             from mcp_otel import summary
@@ -112,7 +112,7 @@ def instrument(
 
 def uninstrument() -> None:
     """Put every original object back. What was observed so far is delivered if that takes no time."""
-    global _active  # noqa: PLW0603
+    global _active
     with _lock:
         made, _active = _active, None
         if made is not None:

@@ -345,6 +345,4 @@ class Recorder:
             return False
         if outcome.fault is not None or overhead >= settings.slow_overhead:
             return True
-        return self.governor.level >= 3 and (
-            settings.phase_spans == "all" or self._count % settings.phase_sample == 0
-        )
+        return self.governor.level >= 3 and (settings.phase_spans == "all" or self._count % settings.phase_sample == 0)

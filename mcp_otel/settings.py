@@ -34,9 +34,7 @@ class Settings:
         "ones, and one in `phase_sample`; stretches of a tenth of `slow_overhead` or more), `all`, or `off`",
         choices=("slow", "all", "off"),
     )
-    slow_overhead: float = _setting(
-        0.001, "seconds outside the handler from which a message counts as slow", least=0.0
-    )
+    slow_overhead: float = _setting(0.001, "seconds outside the handler from which a message counts as slow", least=0.0)
     phase_sample: int = _setting(100, "with `phase_spans=slow`, every how many messages one gets its phases", least=1)
     cost_budget: float = _setting(
         0.05,
@@ -47,9 +45,7 @@ class Settings:
         "off",
         "print a summary on stderr: `off`, `exit` (also on SIGUSR1), or a number of seconds between summaries",
     )
-    exit_wait: float = _setting(
-        0.5, "seconds to wait at exit, at most, for what is still to be delivered", least=0.0
-    )
+    exit_wait: float = _setting(0.5, "seconds to wait at exit, at most, for what is still to be delivered", least=0.0)
 
 
 def validate(settings: Settings) -> Settings:

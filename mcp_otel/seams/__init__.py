@@ -15,7 +15,7 @@ from typing import Any
 
 import wrapt
 
-from mcp_otel.errors import Misfit
+from mcp_otel.errors import MisfitError
 from mcp_otel.recorder import Recorder
 
 _log = logging.getLogger("mcp_otel")
@@ -51,9 +51,9 @@ class Line:
 
     def __init__(self, library: str, version: str, lines: Mapping[int, tuple[str, str]], recorder: Recorder) -> None:
         self._library, self._version, self._recorder = library, version, recorder
-        major = int(version.split(".")[0]) if version.split(".")[0].isdigit() else max(lines)
-        self._known = major in lines
-        room, self._read = lines[major] if self._known else lines[max(lines)]
+        first = version.partition(".")[0]
+        major = int(first) if first.isdigit() else max(lines)
+        room, self._read = lines.get(major, lines[max(lines)])
         self._modules: dict[str, Install] = import_module(room).MODULES
         self._undos: list[Callable[[], None]] = []
         self._active = True
@@ -80,7 +80,7 @@ class Line:
             self._undos.append(self._modules[name](module, self._recorder))
         except Exception as error:
             self.undo()
-            reason = str(error) if isinstance(error, Misfit) else f"{type(error).__name__} in {name}"
+            reason = str(error) if isinstance(error, MisfitError) else f"{type(error).__name__} in {name}"
             _log.warning(
                 "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
                 "The server runs unobserved.",

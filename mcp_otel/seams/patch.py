@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from mcp_otel.call import Call
-from mcp_otel.errors import Misfit
+from mcp_otel.errors import MisfitError
 from mcp_otel.recorder import Recorder
 
 _ABSENT = object()
@@ -26,12 +26,12 @@ class Patches:
         """Put `make(original)` where `owner.name` is looked up at call time.
 
         Raises:
-            Misfit: there is no such name.
+            MisfitError: there is no such name.
         """
         try:
             original = inspect.getattr_static(owner, name)
         except AttributeError:
-            raise Misfit(f"{_named(owner)} has no {name}") from None
+            raise MisfitError(f"{_named(owner)} has no {name}") from None
         inner = original.__func__ if isinstance(original, staticmethod) else original
         made: Any = make(inner)
         if isinstance(original, staticmethod):
@@ -56,25 +56,25 @@ def expect(owner: Any, name: str, *parameters: str) -> None:
     """Check that `owner.name` is a function whose first parameters have these names.
 
     Raises:
-        Misfit: it is not there, or it takes something else.
+        MisfitError: it is not there, or it takes something else.
     """
     function = getattr(owner, name, None)
     if not callable(function):
-        raise Misfit(f"{_named(owner)}.{name} is missing")
+        raise MisfitError(f"{_named(owner)}.{name} is missing")
     found = tuple(inspect.signature(function).parameters)
     if found[: len(parameters)] != parameters:
-        raise Misfit(f"{_named(owner)}.{name} takes ({', '.join(found)}) instead of ({', '.join(parameters)})")
+        raise MisfitError(f"{_named(owner)}.{name} takes ({', '.join(found)}) instead of ({', '.join(parameters)})")
 
 
 def expect_names(owner: Any, *names: str) -> None:
     """Check that `owner` has all these names.
 
     Raises:
-        Misfit: one is missing.
+        MisfitError: one is missing.
     """
     for name in names:
         if not hasattr(owner, name):
-            raise Misfit(f"{_named(owner)}.{name} is missing")
+            raise MisfitError(f"{_named(owner)}.{name} is missing")
 
 
 def around(

@@ -56,6 +56,7 @@ class StreamFactory:
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """A pair of streams, as `make` makes it."""
         sending, receiving = self._make(*args, **kwargs)
         return SendingEnd(sending), WritingEnd(receiving, self._recorder, self._answer_of)
 

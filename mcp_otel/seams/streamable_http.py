@@ -35,7 +35,7 @@ def hook_transport(patches: Patches, module: Any, recorder: Recorder) -> None:
     """Hook what the transports of both lines have in common: serving a POST, and encoding its answer.
 
     Raises:
-        Misfit: `module` has no such transport.
+        MisfitError: `module` has no such transport.
     """
     expect(module, "StreamableHTTPServerTransport", "mcp_session_id")
     transport = module.StreamableHTTPServerTransport

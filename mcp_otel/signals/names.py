@@ -110,7 +110,9 @@ SESSION_DURATION = Metric(
     "Duration of a session as seen by the server",
     (ERROR_TYPE, PROTOCOL_VERSION, TRANSPORT, NETWORK_PROTOCOL),
 )
-FAULTS = Metric("mcp_otel.faults", "sum", "{fault}", "Failed messages by who is at fault", (*TARGET, FAULT), TARGETS * 3)
+FAULTS = Metric(
+    "mcp_otel.faults", "sum", "{fault}", "Failed messages by who is at fault", (*TARGET, FAULT), TARGETS * 3
+)
 PHASE_TIME = Metric(
     "mcp_otel.phase.time",
     "sum",

@@ -106,8 +106,7 @@ def first_attributes(method: str, target: str | None) -> dict[str, Any]:
 
 def later_attributes(event: Event) -> dict[str, Any]:
     """What the conventions ask for on a SERVER span beside the first, our phases (seconds) and sizes (bytes)."""
-    said: dict[str, Any] = {}
-    for name, value in (
+    told = (
         (names.REQUEST_ID.name, event.request_id),
         (names.SESSION_ID.name, event.session),
         (names.PROTOCOL_VERSION.name, event.protocol_version),
@@ -118,15 +117,13 @@ def later_attributes(event: Event) -> dict[str, Any]:
         (names.RECEIVED_SIZE.name, event.received),
         (names.SENT_SIZE.name, event.sent),
         (names.ERROR_TYPE.name, event.error),
-    ):
-        if value is not None:
-            said[name] = value
+    )
+    said: dict[str, Any] = {name: value for name, value in told if value is not None}
     if event.http_version is not None:
         said[names.NETWORK_PROTOCOL.name] = "http"
     if event.code is not None:
         said[names.STATUS_CODE.name] = str(event.code)
-    for phase, seconds in event.phases.items():
-        said[_PHASE_ATTRIBUTES[phase]] = seconds
+    said.update({_PHASE_ATTRIBUTES[phase]: seconds for phase, seconds in event.phases.items()})
     return said
 
 

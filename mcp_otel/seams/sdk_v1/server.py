@@ -16,7 +16,7 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.lowlevel.server`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     server, patches = module.Server, Patches()
     expect(server, "_handle_message", "self", "message", "session")
@@ -34,7 +34,7 @@ def install_functions(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.fastmcp.utilities.func_metadata`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     functions, patches = module.FuncMetadata, Patches()
     expect(functions, "call_fn_with_arg_validation", "self", "fn", "fn_is_async", "arguments_to_validate")
@@ -48,7 +48,7 @@ def install_tools(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.fastmcp.tools.tool_manager`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     patches = Patches()
     managers(recorder, patches, module, "tool")
@@ -59,7 +59,7 @@ def install_prompts(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.fastmcp.prompts.manager`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     patches = Patches()
     managers(recorder, patches, module, "prompt")

@@ -113,7 +113,7 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.session`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     session, patches = module.ServerSession, Patches()
     expect(session, "__init__", "self", "read_stream", "write_stream", "init_options", "stateless")
@@ -133,7 +133,7 @@ def install_shared(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.shared.session`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     patches = Patches()
     expect_names(module, "BaseSession", "RequestResponder")
@@ -258,4 +258,3 @@ def _closing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
         recorder.close_session(watch.session, end_reason(watch.session, kind))
 
     return around_async(recorder, original, before, after)
-

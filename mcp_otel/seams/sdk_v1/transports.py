@@ -17,7 +17,7 @@ def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.stdio`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     patches = Patches()
     expect_names(module.types.JSONRPCMessage, "model_validate_json")
@@ -48,14 +48,12 @@ def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.streamable_http`.
 
     Raises:
-        Misfit: it does not look like the 1.x line.
+        MisfitError: it does not look like the 1.x line.
     """
     patches = Patches()
     expect_names(module, "json", "JSONRPCMessage", "SessionMessage")
     patches.replace(module, "SessionMessage", stamping)
-    patches.replace(
-        module, "json", lambda json: Facade(json, loads=streamable_http.parsing(recorder, json.loads))
-    )
+    patches.replace(module, "json", lambda json: Facade(json, loads=streamable_http.parsing(recorder, json.loads)))
     patches.replace(
         module,
         "JSONRPCMessage",

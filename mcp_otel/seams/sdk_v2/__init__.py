@@ -1,4 +1,4 @@
-"""The 2.x line of the Python SDK (read: 2.3.0). Its streams carry the sender's context, so a message's call comes by it."""
+"""The 2.x line of the Python SDK (read: 2.3.0): its streams carry the sender's context, and with it the call."""
 
 from __future__ import annotations
 

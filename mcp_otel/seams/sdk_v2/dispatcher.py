@@ -21,7 +21,7 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.shared.jsonrpc_dispatcher`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     dispatcher, patches = module.JSONRPCDispatcher, Patches()
     expect(dispatcher, "_handle_request", "self", "req", "dctx", "scope", "on_request")
@@ -32,9 +32,7 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     patches.replace(dispatcher, "_handle_request", lambda original: _handling(recorder, original))
     patches.replace(dispatcher, "_write", lambda original: _writing(recorder, original))
     patches.replace(dispatcher, "run", lambda original: _running(recorder, original))
-    patches.replace(
-        module._JSONRPCDispatchContext, "send_raw_request", lambda original: asking(recorder, original)
-    )
+    patches.replace(module._JSONRPCDispatchContext, "send_raw_request", lambda original: asking(recorder, original))
     return patches.undo
 
 

@@ -20,7 +20,7 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server._streamable_http_modern`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     expect(module, "_tool_input_schema")
@@ -58,7 +58,7 @@ def install_manager(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.streamable_http_manager`, which has an alias of the entry.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     expect(
@@ -75,15 +75,13 @@ def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
     async def handle_modern_request(app: Any, *args: Any) -> Any:
         exchange = None
         try:
-            scope, receive, send = args[-3:]
+            scope, send = args[-3], args[-1]
             exchange = streamable_http.exchange_of(scope, None)
         except Exception as error:
             recorder.count_failure("seams", error)
         if exchange is None:
             return await original(app, *args)
-        return await streamable_http.serve(
-            recorder, exchange, send, lambda sending: original(app, *args[:-1], sending)
-        )
+        return await streamable_http.serve(recorder, exchange, send, lambda sending: original(app, *args[:-1], sending))
 
     return handle_modern_request
 

@@ -1,4 +1,4 @@
-"""2.x servers: `ServerRunner` sees every message of every transport; the schema checks and dumps around its handlers."""
+"""2.x servers: `ServerRunner` sees every message of every transport; schema checks and dumps surround its handlers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.runner`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     runner, patches = module.ServerRunner, Patches()
     expect(runner, "__init__", "self", "server", "connection")
@@ -41,7 +41,7 @@ def install_native(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server._otel`: the SDK's own SERVER span stays silent where ours is current.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     expect(module, "OpenTelemetryMiddleware")
@@ -54,7 +54,7 @@ def install_methods(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp_types.methods`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     expect(module, "validate_client_request", "method", "version", "params")
@@ -68,7 +68,7 @@ def install_functions(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.mcpserver.utilities.func_metadata`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     functions, patches = module.FuncMetadata, Patches()
     expect(functions, "validate_arguments", "self", "arguments_to_validate")
@@ -82,7 +82,7 @@ def install_tools(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.mcpserver.tools.tool_manager`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     managers(recorder, patches, module, "tool")
@@ -93,7 +93,7 @@ def install_prompts(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.mcpserver.prompts.manager`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     managers(recorder, patches, module, "prompt")

@@ -15,7 +15,7 @@ def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.stdio`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     expect_names(module, "create_context_streams")
@@ -41,7 +41,7 @@ def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
     """Hook `mcp.server.streamable_http`.
 
     Raises:
-        Misfit: it does not look like the 2.x line.
+        MisfitError: it does not look like the 2.x line.
     """
     patches = Patches()
     expect_names(module.pydantic_core, "from_json")
@@ -54,9 +54,7 @@ def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
     patches.replace(
         module,
         "jsonrpc_message_adapter",
-        lambda adapter: Facade(
-            adapter, validate_python=streamable_http.decoding(recorder, adapter.validate_python)
-        ),
+        lambda adapter: Facade(adapter, validate_python=streamable_http.decoding(recorder, adapter.validate_python)),
     )
     streamable_http.hook_transport(patches, module, recorder)
     return patches.undo

@@ -1,0 +1,245 @@
+"""What leaves the process: by OpenTelemetry's own variables, unless the application exports by itself.
+
+Nothing here raises or waits for a collector: a wish that cannot be met is one line in the log, and the host goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import _internal as metrics_api
+
+from mcp_otel import exit as ending
+from mcp_otel.settings import Settings
+from mcp_otel.signals.totals import Totals
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from mcp_otel.exporters import Account
+
+_log = logging.getLogger("mcp_otel")
+
+OTLP = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+HTTP_PORT = 4318
+PROMETHEUS_PORT = 9464
+QUEUE = 2048
+
+_retired: weakref.WeakSet[object] = weakref.WeakSet()
+"""Providers of ours that were closed: OpenTelemetry never lets go of a global one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which exporters are wanted, by the names of their entry points, and what was wrong with the wishes."""
+
+    traces: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    prometheus: tuple[str, int] = ("localhost", PROMETHEUS_PORT)
+    """Host and port of /metrics."""
+    queue: int = QUEUE
+    """How many finished spans may wait."""
+    complaints: tuple[str, ...] = ()
+
+
+def wanted(environ: Mapping[str, str]) -> Plan:
+    """Read what the `OTEL_*` variables in `environ` ask for; what is wrong with them is in `complaints`."""
+    if _text(environ, "OTEL_SDK_DISABLED").lower() == "true":
+        return Plan()
+    complaints: dict[str, None] = {}
+    traces, of_metrics = (_names(environ, signal, complaints) for signal in ("TRACES", "METRICS"))
+    host = _text(environ, "OTEL_EXPORTER_PROMETHEUS_HOST") or "localhost"
+    port = _whole(environ, "OTEL_EXPORTER_PROMETHEUS_PORT", PROMETHEUS_PORT, complaints)
+    queue = _whole(environ, "OTEL_BSP_MAX_QUEUE_SIZE", QUEUE, complaints)
+    return Plan(traces, of_metrics, (host, port), queue, tuple(complaints))
+
+
+def preload(plan: Plan) -> Callable[[], None]:
+    """Import what `plan` needs (100 to 300 ms) and see to SIGTERM, both before a server's loop runs.
+
+    Returns its undo, for a server that ends without a message; `Delivery.close` does the same.
+    """
+    for complaint in plan.complaints:
+        _log.warning("%s", complaint)
+    traces, of_metrics = _ours(plan)
+    if traces or of_metrics:
+        try:
+            from mcp_otel import providers
+
+            for signal, names in (("traces", traces), ("metrics", of_metrics)):
+                for name in names:
+                    providers.find(signal, name)
+            ending.arm()
+        except Exception as error:
+            _log.warning("telemetry is not exported: %s: %s", type(error).__name__, error)
+    return ending.disarm
+
+
+def connect(plan: Plan, settings: Settings, server_name: str | None, totals: Totals) -> Delivery:
+    """Get the providers for all messages from the first on: the application's, or ours, or None where none is wanted.
+
+    `server_name` names the service unless the environment does. Once a delivery was closed, the providers of the next
+    one serve mcp-otel alone: OpenTelemetry keeps the first global ones.
+    """
+    delivery = Delivery(settings.exit_wait)
+    delivery.tracer_provider = _living(trace._TRACER_PROVIDER)
+    delivery.meter_provider = _living(metrics_api._METER_PROVIDER)
+    traces, of_metrics = _ours(plan)
+    if traces or of_metrics:
+        try:
+            delivery._begin(traces, of_metrics, plan, server_name, totals)
+        except Exception as error:
+            _log.warning("not all telemetry is exported: %s: %s", type(error).__name__, error)
+    if not (delivery.owns_traces or delivery.owns_metrics):
+        ending.disarm()
+    return delivery
+
+
+class Delivery:
+    """The providers of one process and, as far as they are ours, how they are flushed and closed."""
+
+    def __init__(self, exit_wait: float) -> None:
+        self.tracer_provider: trace.TracerProvider | None = None
+        self.meter_provider: metrics.MeterProvider | None = None
+        self.owns_traces = False
+        self.owns_metrics = False
+        self._exit_wait = exit_wait
+        self._account: Account | None = None
+        self._outlets: list[SpanProcessor | MetricReader] = []
+        self._flushers: list[ending.Flusher] = []
+        self._undo_end: Callable[[], None] | None = None
+
+    def flush(self, seconds: float) -> bool:
+        """Deliver what waits in exporters of ours, in at most `seconds`; whether they came to an end."""
+        if self._account is None or not self._account.open:
+            return True
+        return ending.flush_all(self._flushers, seconds)
+
+    def close(self) -> None:
+        """Flush, shut providers of ours down and undo every hook; takes twice `exit_wait` at most."""
+        account = self._account
+        if account is None or not account.open:
+            return
+        self.flush(self._exit_wait)
+        account.open, account.silent = False, True
+        if self._undo_end is not None:
+            self._undo_end()
+        ending.disarm()
+        for flusher in self._flushers:
+            flusher.stop()
+        _retired.update([self.tracer_provider] if self.owns_traces else [])
+        _retired.update([self.meter_provider] if self.owns_metrics else [])
+        # With a dead endpoint the SDK joins its threads for up to half a minute: that goes on behind.
+        closing = Thread(target=self._shut_down, args=(account,), name="mcp-otel close", daemon=True)
+        try:
+            closing.start()
+        except RuntimeError:
+            return  # the interpreter is ending and starts no threads any more
+        closing.join(self._exit_wait)
+
+    def _begin(
+        self,
+        traces: tuple[str, ...],
+        of_metrics: tuple[str, ...],
+        plan: Plan,
+        server_name: str | None,
+        totals: Totals,
+    ) -> None:
+        from mcp_otel import providers
+        from mcp_otel.exporters import Account
+
+        account, resource = Account(totals), providers.resource(server_name)
+        try:
+            if exporters := providers.make("traces", traces):
+                self.tracer_provider, processors = providers.for_traces(exporters, resource, account, plan.queue)
+                self.owns_traces = True
+                self._outlets += processors
+            if exporters := providers.make("metrics", of_metrics, prometheus=plan.prometheus):
+                self.meter_provider, readers = providers.for_metrics(exporters, resource, account)
+                self.owns_metrics = True
+                self._outlets += readers
+        finally:
+            if self._outlets:
+                self._account = account
+                account.listen()
+                self._flushers = [ending.Flusher(outlet.force_flush) for outlet in self._outlets]
+                self._undo_end = ending.at_end(self._deliver, self._forget)
+                ending.arm()
+
+    def _deliver(self) -> bool:
+        delivered = self.flush(self._exit_wait)
+        if self._account is not None:
+            self._account.silent = True
+        return delivered
+
+    def _forget(self) -> None:
+        if self._account is not None:
+            self._account.open = False
+
+    def _shut_down(self, account: Account) -> None:
+        for outlet in self._outlets:
+            try:
+                outlet.shutdown()
+            except Exception:
+                pass
+        account.unlisten()
+
+
+def _ours(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Pick what `plan` wants of traces and of metrics, where the application has no provider of its own."""
+    return (
+        plan.traces if _living(trace._TRACER_PROVIDER) is None else (),
+        plan.metrics if _living(metrics_api._METER_PROVIDER) is None else (),
+    )
+
+
+def _living(provider: Any) -> Any:
+    return None if provider in _retired else provider
+
+
+def _names(environ: Mapping[str, str], signal: str, complaints: dict[str, None]) -> tuple[str, ...]:
+    endpoint = _text(environ, f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or _text(environ, "OTEL_EXPORTER_OTLP_ENDPOINT")
+    text = _text(environ, f"OTEL_{signal}_EXPORTER") or ("otlp" if endpoint else "none")
+    names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    if "none" in names:
+        return ()
+    if "otlp" in names:
+        resolved = _otlp(environ, signal, endpoint, complaints)
+        names = dict.fromkeys(resolved if name == "otlp" else name for name in names)
+    return tuple(name for name in names if name)
+
+
+def _otlp(environ: Mapping[str, str], signal: str, endpoint: str, complaints: dict[str, None]) -> str:
+    own, shared = f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
+    protocol = _text(environ, own) or _text(environ, shared) or ("http/protobuf" if _is_http(endpoint) else "grpc")
+    if protocol not in OTLP:
+        variable = own if _text(environ, own) else shared
+        complaints[f"{variable}={protocol!r}: must be one of {', '.join(OTLP)}; nothing is sent by it"] = None
+    return OTLP.get(protocol, "")
+
+
+def _is_http(endpoint: str) -> bool:
+    try:
+        return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").port == HTTP_PORT
+    except ValueError:
+        return False
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, complaints: dict[str, None]) -> int:
+    text = _text(environ, name)
+    if not text or (text.isdecimal() and int(text) > 0):
+        return int(text or default)
+    complaints[f"{name}={text!r}: must be a whole number above 0; using {default}"] = None
+    return default
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name, "").strip()
