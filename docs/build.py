@@ -24,7 +24,7 @@ def settings_page() -> str:
             "",
             "Given to `mcp_otel.instrument(...)`, or by the environment. What the code gives wins; a bad variable is "
             "reported once and its default is used, a bad argument raises `SettingsError`. OpenTelemetry's own "
-            "`OTEL_*` variables (endpoint, protocol, headers, exporters, sampler, resource, service name) are obeyed as they "
+            "`OTEL_*` variables (endpoint, protocol, headers, exporters, sampler, resource, name) are obeyed as they "
             "are.",
             "",
             "| setting | variable | default | meaning |",

@@ -1,8 +1,36 @@
-"""OpenTelemetry instrumentation for live MCP servers: `import mcp_otel; mcp_otel.instrument()`."""
+"""OpenTelemetry instrumentation for live MCP servers: `import mcp_otel; mcp_otel.instrument()`.
 
-from mcp_otel.errors import McpOtelError, SettingsError
-from mcp_otel.instrumentor import instrument, uninstrument
-from mcp_otel.settings import Settings
+What is named here is imported when it is first used: `mcp-otel run` needs none of it, and must start whatever is broken.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from mcp_otel.version import __version__
 
+if TYPE_CHECKING:
+    from mcp_otel.errors import McpOtelError, SettingsError
+    from mcp_otel.instrumentor import instrument, uninstrument
+    from mcp_otel.settings import Settings
+
 __all__ = ["McpOtelError", "Settings", "SettingsError", "__version__", "instrument", "uninstrument"]
+
+_ROOMS = {
+    "McpOtelError": "mcp_otel.errors",
+    "Settings": "mcp_otel.settings",
+    "SettingsError": "mcp_otel.errors",
+    "instrument": "mcp_otel.instrumentor",
+    "uninstrument": "mcp_otel.instrumentor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

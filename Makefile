@@ -1,0 +1,65 @@
+# What is done here, and how: every target makes the environments it needs, from a package index and nothing else.
+PYTHON ?= python3
+VENVS := .venvs
+PIP := -m pip --quiet --disable-pip-version-check --no-input
+OTEL := opentelemetry-sdk==1.45.1 opentelemetry-exporter-otlp==1.45.1
+CONTRIB := opentelemetry-instrumentation==0.66b1 opentelemetry-exporter-prometheus==0.66b1 \
+	opentelemetry-distro==0.66b1
+REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
+
+# $(call venv,name,what to install): an environment, made anew whenever what it is made of changed
+define venv
+	@echo "making $(VENVS)/$(1)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "Python 3.10 or later is needed")'
+	@$(PYTHON) -m venv --clear $(VENVS)/$(1)
+	@$(VENVS)/$(1)/bin/python $(PIP) install --upgrade 'pip>=25.1'
+	@$(VENVS)/$(1)/bin/python $(PIP) install $(2)
+	@touch $@
+endef
+
+.PHONY: help test lint wheel demo bench clean
+.DELETE_ON_ERROR:
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made ## every test, on both lines of the SDK
+	@failed=0; for line in mcp2 mcp1; do \
+	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep '^mcp==')"; \
+	  $(VENVS)/$$line/bin/python -m pytest || failed=1; \
+	done; exit $$failed
+
+lint: $(VENVS)/mcp2/.made ## style, format and types
+	$(VENVS)/mcp2/bin/ruff check .
+	$(VENVS)/mcp2/bin/ruff format --check .
+	$(VENVS)/mcp2/bin/mypy
+
+wheel: $(VENVS)/mcp2/.made ## a wheel, tried in a clean environment
+	@rm -rf dist $(VENVS)/wheel
+	@$(VENVS)/mcp2/bin/python $(PIP) wheel --no-deps --wheel-dir dist .
+	@$(PYTHON) -m venv $(VENVS)/wheel
+	@$(VENVS)/wheel/bin/python $(PIP) install dist/*.whl
+	$(VENVS)/wheel/bin/mcp-otel --version
+	$(VENVS)/wheel/bin/python -m tests.contract.installed
+
+demo: $(VENVS)/demo/.made ## see it at work
+	$(VENVS)/demo/bin/mcp-otel demo
+
+bench: $(VENVS)/mcp2/.made ## what a call costs
+	$(VENVS)/mcp2/bin/python -m benchmarks
+
+clean: ## away with all that was made
+	rm -rf $(VENVS) dist build .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENVS)/mcp2/.made: pyproject.toml Makefile
+	$(call venv,mcp2,--editable . --group test --group lint mcp==2.3.0 $(OTEL) $(CONTRIB))
+
+$(VENVS)/mcp1/.made: pyproject.toml Makefile
+	$(call venv,mcp1,--editable . --group test mcp==1.30.0 $(OTEL) $(CONTRIB))
+
+$(VENVS)/servers/.made: Makefile
+	$(call venv,servers,--editable . 'mcp<2' $(REAL_SERVERS))
+
+$(VENVS)/demo/.made: pyproject.toml Makefile
+	$(call venv,demo,. mcp-server-time)
