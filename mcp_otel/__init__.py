@@ -1,6 +1,6 @@
 """OpenTelemetry instrumentation for live MCP servers: `import mcp_otel; mcp_otel.instrument()`.
 
-What is named here is imported when it is first used: `mcp-otel run` needs none of it, and must start whatever is broken.
+What is named here is imported at its first use: `mcp-otel run` needs none of it, and must start whatever is broken.
 """
 
 from __future__ import annotations

@@ -74,6 +74,7 @@ STATUS_TEXTS: dict[int, str] = {
 """What a code says by its standard; the message on the wire may quote the caller's data and is never repeated."""
 
 NO_METHOD = Method()
+LASTING = frozenset(method for method, traits in CLIENT_METHODS.items() if traits.lasting)
 
 
 def about(method: str) -> Method:

@@ -18,7 +18,7 @@ from opentelemetry.context import Context
 from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
 from mcp_otel.event import Event
 from mcp_otel.governor import Governor
-from mcp_otel.methods import OTHER, about, is_notification
+from mcp_otel.methods import NO_METHOD, OTHER, about, is_notification
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
 from mcp_otel.signals.metrics import Metrics
@@ -87,13 +87,10 @@ class Recorder:
         self._arrived += 1
         if self._arrived % CPU_SAMPLE == 1:
             call.cpu = {}
-        if self.level >= 2:
-            call.keep_laps()
         if size is not None:
             self.count_bytes("received", size)
         return call
 
-    @never_raises
     def open(
         self,
         call: Call,
@@ -104,31 +101,36 @@ class Recorder:
     ) -> None:
         """`call` turned out to be this request, or this notification when it has no id."""
         entered = perf_counter_ns()
-        if self.prepare is not None:
-            prepare, self.prepare = self.prepare, None
-            prepare()
-        call.method = said = privacy.method(method)
-        call.request_id = request_id
-        call.session = session
-        call.params = params
-        call.opened = True
-        call.start = call.started + time_ns() - perf_counter_ns()
-        traits = about(said)
-        if traits.target is not None and params is not None:
-            name = params.get("name")
-            call.name = name if isinstance(name, str) else None
-        if session is not None:
-            session.last = entered
-            session.in_flight += 1
-            if session.transport is None:
-                session.transport, session.session_id = call.transport, call.session_id
-        if request_id is not None and not traits.lasting:
-            self._live[id(call)] = call
-        if self.spans is not None and self.governor.level >= 2:
-            if traits.target and call.name and self.gate.knows(traits.target, call.name):
-                call.target = call.name
-            http = call.exchange.context if call.exchange is not None else None
-            call.span = self.spans.start(said, call.target, call.meta, http, call.start)
+        try:
+            if self.prepare is not None:
+                prepare, self.prepare = self.prepare, None
+                prepare()
+            call.opened = True
+            call.request_id = request_id
+            call.session = session
+            call.params = params
+            call.method = method = privacy.method(method)
+            call.traits = traits = about(method)
+            call.start = call.started + time_ns() - perf_counter_ns()
+            if traits.target is not None and params is not None:
+                name = params.get("name")
+                call.name = name if isinstance(name, str) else None
+            if session is not None:
+                session.last = entered
+                session.in_flight += 1
+                if session.transport is None:
+                    session.transport, session.session_id = call.transport, call.session_id
+            if request_id is not None and not traits.lasting:
+                self._live[id(call)] = call
+            if self.spans is not None and self.governor.level >= 2:
+                if traits.target and call.name and self.gate.knows(traits.target, call.name):
+                    call.target = call.name
+                if self.settings.phase_spans != "off":
+                    call.keep_laps()
+                http = call.exchange.context if call.exchange is not None else None
+                call.span = self.spans.start(method, call.target, call.meta, http, call.start)
+        except Exception as error:
+            self.count_failure("open", error)
         self.totals.cost["record"] += (perf_counter_ns() - entered) * 1e-9
 
     def enter(self, call: Call) -> _Entered | None:
@@ -156,45 +158,48 @@ class Recorder:
         except Exception as error:
             self.count_failure("leave", error)
 
-    @never_raises
     def answer(self, call: Call, *, code: int | None = None, result: object = None) -> None:
         """What the wire will say: an error code, or a result. The first answer counts."""
-        if call.outcome is None:
+        if call.outcome is not None:
+            return
+        try:
             call.outcome = Outcome.of(call, code, result)
-            if code is None and isinstance(result, Mapping):
+            if code is None and call.traits is not NO_METHOD and isinstance(result, Mapping):
                 self._learn(call, result)
+        except Exception as error:
+            self.count_failure("answer", error)
 
-    @never_raises
     def handled(self, call: Call) -> None:
         """The handler of `call` is done. Unless a transport still has to write its answer, so is the call."""
         call.handled = True
-        unanswered = call.outcome is None and not call.cancelled
-        if unanswered or not call.awaits_write:
+        if (call.outcome is None and not call.cancelled) or not call.awaits_write:
             call.lap(HANDLER)
             self.end(call)
 
-    @never_raises
     def end(self, call: Call) -> None:
         """The last byte of `call` is written, or never will be: make the event and hand it on."""
         if call.done or not call.opened:
             return
         call.done = True
         ended = perf_counter_ns()
-        self._live.pop(id(call), None)
-        session = call.session
-        if session is not None:
-            session.in_flight -= 1
-            session.last = ended
-        self._count += 1
-        event = self._event(call, ended)
-        self.totals.add(event)
-        self._say(call, event)
-        cost = self.totals.cost
+        try:
+            self._live.pop(id(call), None)
+            session = call.session
+            if session is not None:
+                session.in_flight -= 1
+                session.last = ended
+            self._count += 1
+            event = self._event(call, ended)
+            self.totals.add(event)
+            self._say(call, event)
+        except Exception as error:
+            self.count_failure("end", error)
+        cost, governor = self.totals.cost, self.governor
         finished = perf_counter_ns()
         cost["record"] += (finished - ended) * 1e-9
-        cost["seams"] += call.boundaries * self.governor.boundary_cost
-        if finished >= self.governor.due:
-            self.governor.tick(finished, sum(cost.values()))
+        cost["seams"] += call.boundaries * governor.boundary_cost
+        if finished >= governor.due:
+            governor.tick(finished, sum(cost.values()))
 
     # --- what is not one message
 
@@ -203,10 +208,12 @@ class Recorder:
         """Bytes that are no JSON-RPC message: a caller's fault, and no message."""
         self.totals.tally(OTHER, None).faults["caller"] += 1
 
-    @never_raises
     def count_bytes(self, direction: str, size: int) -> None:
         """One JSON-RPC message of `size` bytes was `received` or `sent`."""
-        self.totals.count_bytes(direction, size)
+        try:
+            self.totals.count_bytes(direction, size)
+        except Exception as error:
+            self.count_failure("count_bytes", error)
 
     @never_raises
     def learn(self, kind: str, names: Iterable[object]) -> None:
@@ -246,7 +253,10 @@ class Recorder:
         self.totals.failures[part] += 1
         if self.totals.failures[part] == 1:
             # The kind, not the text: an exception may quote the message it failed on.
-            _log.warning("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
+            try:
+                _log.warning("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
+            except Exception:
+                pass  # a log handler of the application may raise, too
 
     # --- what instruments read
 
@@ -255,7 +265,7 @@ class Recorder:
         now = perf_counter_ns()
         levels = dict.fromkeys((key for key in list(self.totals.tallies) if not is_notification(key[0])), (0, 0.0))
         for call in list(self._live.values()):
-            key = (call.method, self.gate.target(call.method, call.name))
+            key = (call.method, self.gate.target(call.traits.target, call.name))
             count, seconds = levels.get(key, (0, 0.0))
             levels[key] = (count + 1, seconds + (now - call.started) * 1e-9)
         return levels
@@ -294,7 +304,7 @@ class Recorder:
                 self.count_failure("sinks", error)
 
     def _learn(self, call: Call, result: Mapping[str, Any]) -> None:
-        traits = about(call.method)
+        traits = call.traits
         if traits.lists in ("tools", "prompts"):
             listed = result.get(traits.lists)
             if isinstance(listed, list):
@@ -305,7 +315,7 @@ class Recorder:
 
     def _event(self, call: Call, ended: int) -> Event:
         outcome = call.outcome or Outcome.unanswered(call)
-        traits = about(call.method)
+        traits = call.traits
         exchange = call.exchange
         phases = call.phases()
         duration = (ended - call.started) * 1e-9
@@ -317,7 +327,7 @@ class Recorder:
         return Event(
             side="server",
             method=call.method,
-            target=self.gate.target(call.method, call.name),
+            target=self.gate.target(call.traits.target, call.name),
             notification=call.request_id is None,
             request_id=None if call.request_id is None else str(call.request_id)[:128],
             session=None if session_id is None else privacy.session(session_id),

@@ -1,4 +1,4 @@
-"""The only code that knows a library: each seam installs and returns its own undo.
+"""The only code that knows a library: each seam installs by patches that know their own undo.
 
 A line of the SDK is hooked as its modules are imported, in whatever order; one that does not look as expected is left
 alone as a whole, with one clear warning.
@@ -17,10 +17,11 @@ import wrapt
 
 from mcp_otel.errors import MisfitError
 from mcp_otel.recorder import Recorder
+from mcp_otel.seams.patch import Patches
 
 _log = logging.getLogger("mcp_otel")
 
-Install = Callable[[Any, Recorder], Callable[[], None]]
+Install = Callable[[Any, Recorder, Patches], None]
 
 SEAMS: dict[str, dict[int, tuple[str, str]]] = {
     "mcp": {
@@ -77,7 +78,9 @@ class Line:
         if not self._active:
             return
         try:
-            self._undos.append(self._modules[name](module, self._recorder))
+            patches = Patches()
+            self._undos.append(patches.undo)
+            self._modules[name](module, self._recorder, patches)
         except Exception as error:
             self.undo()
             reason = str(error) if isinstance(error, MisfitError) else f"{type(error).__name__} in {name}"

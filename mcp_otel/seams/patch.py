@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
 
-from mcp_otel.call import Call
+from mcp_otel.call import HANDLER, Call
 from mcp_otel.errors import MisfitError
-from mcp_otel.recorder import Recorder
+from mcp_otel.recorder import Recorder, current
 
 _ABSENT = object()
 Undo = Callable[[], None]
@@ -115,28 +115,25 @@ def around(
 
 
 def spending(
-    recorder: Recorder,
-    original: Callable[..., Any],
-    phase: int,
-    find: Callable[..., Call | None],
-    failed: Callable[[Call, BaseException], object] | None = None,
+    recorder: Recorder, original: Callable[..., Any], phase: int, failed: Callable[[Call, BaseException], object] | None
 ) -> Callable[..., Any]:
-    """`original` as one pauseless stretch of `phase` of the call that `find` finds for its arguments.
+    """`original` as one pauseless stretch of `phase` of the call whose handler is running.
 
+    With `failed`, which is told when it raises, what lies between two such stretches belongs to the phase as well.
     The shape of the hottest hooks, so it is `around` without what they do not need.
     """
 
     @functools.wraps(original)
     def hooked(*args: Any, **kwargs: Any) -> Any:
+        call = current.get()
+        if call is None or call.done:
+            return original(*args, **kwargs)
         try:
-            call = find(*args, **kwargs)
-            if call is not None:
+            call.lap(phase if failed is not None and call.last == phase else HANDLER)
+            if call.cpu is not None:
                 call.begin()
         except Exception as error:
             recorder.count_failure("seams", error)
-            call = None
-        if call is None:
-            return original(*args, **kwargs)
         try:
             return original(*args, **kwargs)
         except BaseException as error:

@@ -17,8 +17,8 @@ from mcp_otel.seams.patch import StreamFacade, around
 arriving: ContextVar[Call | None] = ContextVar("mcp_otel_arriving", default=None)
 """The call of the message that this task decoded last."""
 
-AnswerOf = Callable[[Any, Any], Call | None]
-"""Which call a session message that is being written answers, given the stream it came by; None when none does."""
+Outgoing = Callable[[Any, Any], tuple[bool, Call | None]]
+"""Whether a session message, given the stream it came by, is one that a session sends; and which call it answers."""
 
 
 def decoding(recorder: Recorder, validate: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,8 +49,8 @@ def line_size(line: str) -> int:
 class StreamFactory:
     """Makes the streams that `make` makes, each end behind one of our facades."""
 
-    def __init__(self, recorder: Recorder, make: Any, answer_of: AnswerOf) -> None:
-        self._recorder, self._make, self._answer_of = recorder, make, answer_of
+    def __init__(self, recorder: Recorder, make: Any, outgoing: Outgoing) -> None:
+        self._recorder, self._make, self._outgoing = recorder, make, outgoing
 
     def __getitem__(self, item: Any) -> StreamFactory:
         return self
@@ -58,7 +58,7 @@ class StreamFactory:
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """A pair of streams, as `make` makes it."""
         sending, receiving = self._make(*args, **kwargs)
-        return SendingEnd(sending), WritingEnd(receiving, self._recorder, self._answer_of)
+        return SendingEnd(sending), WritingEnd(receiving, self._recorder, self._outgoing)
 
 
 class SendingEnd(StreamFacade):
@@ -68,41 +68,36 @@ class SendingEnd(StreamFacade):
 class WritingEnd(StreamFacade):
     """The end the transport reads by, to write what it reads: knows when a message is encoded and when it is written.
 
-    Streams of both directions get one, for nothing tells them apart when they are made; one that carries messages
-    which were decoded here lets everything pass.
+    Streams of both directions get one, for nothing tells them apart when they are made. What no session of ours has
+    marked as its own passes as it is.
     """
 
-    def __init__(self, stream: Any, recorder: Recorder, answer_of: AnswerOf) -> None:
+    def __init__(self, stream: Any, recorder: Recorder, outgoing: Outgoing) -> None:
         super().__init__(stream)
-        self._recorder, self._answer_of = recorder, answer_of
+        self._recorder, self._outgoing = recorder, outgoing
         self._writing: Call | None = None
-        self._inbound: bool | None = None
 
     async def __anext__(self) -> Any:
         if self._writing is not None:
             self._written()
-        return self._outgoing(await self._stream.__anext__())
+        return self._watched(await self._stream.__anext__())
 
     async def receive(self) -> Any:
         """As iterating does."""
         if self._writing is not None:
             self._written()
-        return self._outgoing(await self._stream.receive())
+        return self._watched(await self._stream.receive())
 
     async def __aexit__(self, *failure: Any) -> Any:
         if self._writing is not None:
             self._written()
         return await super().__aexit__(*failure)
 
-    def _outgoing(self, item: Any) -> Any:
-        if self._inbound:
-            return item
+    def _watched(self, item: Any) -> Any:
         try:
-            if self._inbound is None:
-                self._inbound = isinstance(item, Exception) or self._decoded_here(item)
-                if self._inbound:
-                    return item
-            call = self._answer_of(item, self._stream)
+            ours, call = self._outgoing(item, self._stream)
+            if not ours:
+                return item
             if call is not None:
                 call.lap(WRITE)
                 self._writing = call
@@ -110,13 +105,6 @@ class WritingEnd(StreamFacade):
         except Exception as error:
             self._recorder.count_failure("seams", error)
             return item
-
-    def _decoded_here(self, item: Any) -> bool:
-        if getattr(item, "_mcp_otel_call", None) is not None:
-            return True
-        context = getattr(self._stream, "last_context", None)
-        call = context.get(arriving) if context is not None else None
-        return call is not None and call.message is item.message
 
     def _written(self) -> None:
         call, self._writing = self._writing, None

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from mcp_otel.call import HANDLER, VALIDATE, Call
+from mcp_otel.call import VALIDATE, Call
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, expect, spending
 
@@ -40,21 +40,17 @@ def _looking_up(recorder: Recorder, original: Callable[..., Any], kind: str) -> 
 
 
 def validating(recorder: Recorder, original: Callable[..., Any], fault: bool = False) -> Callable[..., Any]:
-    """A schema check inside a handler; with `fault`, one that fails because of what the caller sent."""
+    """A schema check inside a handler; with `fault`, one that fails because of what the caller sent.
 
-    def find(*_: Any, **__: Any) -> Call | None:
-        call = current.get()
-        if call is None or call.done:
-            return None
-        # What lies between two checks (parameters by their model, looking up the tool) is checking too.
-        call.lap(VALIDATE if fault and call.last == VALIDATE else HANDLER)
-        return call
+    What lies between two checks of what was sent (parameters by their model, looking up the tool) is checking too.
+    """
+    return spending(recorder, original, VALIDATE, blame_caller if fault else None)
 
-    def failed(call: Call, failure: BaseException) -> None:
-        if is_validation(failure):
-            call.at_fault = "caller"
 
-    return spending(recorder, original, VALIDATE, find, failed if fault else None)
+def blame_caller(call: Call, failure: BaseException) -> None:
+    """A check of what the caller sent has failed."""
+    if is_validation(failure):
+        call.at_fault = "caller"
 
 
 def is_validation(failure: BaseException | None) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
 from mcp_otel.event import Event
-from mcp_otel.methods import CLIENT_METHODS, about
+from mcp_otel.methods import CLIENT_METHODS, LASTING
 from mcp_otel.signals import names, privacy
 from mcp_otel.signals.names import Metric
 from mcp_otel.signals.spans import first_attributes
@@ -63,7 +63,7 @@ class Metrics:
 
         It gets there when a reader collects: recording at once costs the host's thread three times as much.
         """
-        if about(event.method).lasting:
+        if event.method in LASTING:
             return
         said, durations = self._set(event)
         if self._waiting < MAX_WAITING:

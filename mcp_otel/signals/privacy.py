@@ -9,7 +9,7 @@ from collections.abc import Iterable, Set
 from functools import lru_cache
 from hashlib import sha256
 
-from mcp_otel.methods import CLIENT_METHODS, OTHER, PROTOCOL_VERSIONS, STATUS_TEXTS, about
+from mcp_otel.methods import CLIENT_METHODS, OTHER, PROTOCOL_VERSIONS, STATUS_TEXTS
 from mcp_otel.signals.names import MAX_CLIENTS, MAX_PROMPTS, MAX_TOOLS
 
 MAX_NAME = 128
@@ -40,9 +40,8 @@ class Gate:
         """Whether `name` is registered."""
         return name in self._targets[kind]
 
-    def target(self, method: str, name: str | None) -> str | None:
-        """The tool or prompt that a message of `method` names, as it may be said."""
-        kind = about(method).target
+    def target(self, kind: str | None, name: str | None) -> str | None:
+        """The tool or prompt (`kind`) that a message names, as it may be said; None for a message that names none."""
         if kind is None:
             return None
         return name if name is not None and name in self._targets[kind] else OTHER

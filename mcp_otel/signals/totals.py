@@ -6,7 +6,7 @@ from collections import defaultdict
 from time import monotonic
 
 from mcp_otel.event import Event, Fault, Phase
-from mcp_otel.methods import about
+from mcp_otel.methods import LASTING
 
 HALF_MINUTE = 30.0
 MAX_PAGES = 64
@@ -90,7 +90,7 @@ class Totals:
         """Count one finished message."""
         tally = self.tally(event.method, event.target)
         tally.calls += 1
-        if not event.notification and not about(event.method).lasting:
+        if not event.notification and event.method not in LASTING:
             tally.seconds += event.duration
         for phase, seconds in event.phases.items():
             tally.phases[phase] += seconds

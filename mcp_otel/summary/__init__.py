@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_otel import exit as ending
 from mcp_otel.event import Event
-from mcp_otel.methods import about
+from mcp_otel.methods import LASTING
 from mcp_otel.settings import Settings, summary_seconds
 from mcp_otel.signals.totals import Totals
 from mcp_otel.summary import page
@@ -49,7 +49,7 @@ class Summary:
         key = event.method, event.target
         sketch = self.sketches.get(key)
         if sketch is None:
-            if len(self.sketches) >= MAX_SKETCHES or about(event.method).lasting:
+            if len(self.sketches) >= MAX_SKETCHES or event.method in LASTING:
                 return
             sketch = self.sketches[key] = Sketch()
         sketch.add(event.duration)

@@ -12,13 +12,13 @@ from mcp_otel.seams.sdk_v1.session import STAMP
 from mcp_otel.seams.tools import is_validation, managers, validating
 
 
-def install(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.lowlevel.server`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    server, patches = module.Server, Patches()
+    server = module.Server
     expect(server, "_handle_message", "self", "message", "session")
     expect(server, "_get_cached_tool_definition", "self", "tool_name")
     expect_names(module.jsonschema, "validate", "ValidationError")
@@ -27,43 +27,37 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     patches.replace(
         module, "jsonschema", lambda original: Facade(original, validate=_checking(recorder, original.validate))
     )
-    return patches.undo
 
 
-def install_functions(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_functions(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.fastmcp.utilities.func_metadata`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    functions, patches = module.FuncMetadata, Patches()
+    functions = module.FuncMetadata
     expect(functions, "call_fn_with_arg_validation", "self", "fn", "fn_is_async", "arguments_to_validate")
     expect(functions, "convert_result", "self", "result")
     patches.replace(functions, "call_fn_with_arg_validation", lambda original: _calling(recorder, original))
     patches.replace(functions, "convert_result", lambda original: validating(recorder, original))
-    return patches.undo
 
 
-def install_tools(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_tools(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.fastmcp.tools.tool_manager`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    patches = Patches()
     managers(recorder, patches, module, "tool")
-    return patches.undo
 
 
-def install_prompts(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_prompts(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.fastmcp.prompts.manager`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    patches = Patches()
     managers(recorder, patches, module, "prompt")
-    return patches.undo
 
 
 def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

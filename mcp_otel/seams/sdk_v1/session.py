@@ -47,12 +47,13 @@ class Watch:
     def settle(self) -> None:
         """The receive loop is done with its last message; what it kept for itself ends here."""
         call, self.last = self.last, None
-        if call is not None and not call.done and not call.awaits_write:
+        if call is not None and not call.done and (call.request_id is None or not call.awaits_write):
             call.lap(VALIDATE)
             self.recorder.end(call)
 
     def answering(self, item: Any) -> Call | None:
         """The call that an outgoing `item` answers, told what it says; None when it answers none."""
+        setattr(item, ANSWER, None)
         root = item.message.root
         if type(root).__name__ not in ANSWERS:
             return None
@@ -64,7 +65,7 @@ class Watch:
         answer(self.recorder, call, root)
         result = getattr(root, "result", None)
         if call.method == "initialize" and isinstance(result, dict):
-            self.session.version = result.get("protocolVersion")
+            self.session.version = call.version = result.get("protocolVersion")
         setattr(item, ANSWER, call)
         return call
 
@@ -109,13 +110,13 @@ class _WriteEnd(StreamFacade):
             watch.recorder.end(call)
 
 
-def install(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.session`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    session, patches = module.ServerSession, Patches()
+    session = module.ServerSession
     expect(session, "__init__", "self", "read_stream", "write_stream", "init_options", "stateless")
     expect(session, "_received_request", "self", "responder")
     expect(session, "_received_notification", "self", "notification")
@@ -126,22 +127,19 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     patches.replace(session, "_received_notification", lambda original: _notification(recorder, original))
     patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
     patches.replace(session, "send_request", lambda original: _asking(recorder, original))
-    return patches.undo
 
 
-def install_shared(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.shared.session`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    patches = Patches()
     expect_names(module, "BaseSession", "RequestResponder")
     expect(module.BaseSession, "_send_response", "self", "request_id", "response")
     expect(module.RequestResponder, "cancel", "self")
     patches.replace(module.BaseSession, "_send_response", lambda original: _answering(recorder, original))
     patches.replace(module.RequestResponder, "cancel", lambda original: _cancelling(recorder, original))
-    return patches.undo
 
 
 def watch_of(session: Any) -> Watch | None:

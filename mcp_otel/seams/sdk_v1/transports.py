@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from mcp_otel.call import Call
@@ -13,19 +12,18 @@ from mcp_otel.seams.patch import Facade, Patches, expect_names
 from mcp_otel.seams.sdk_v1.session import ANSWER, STAMP
 
 
-def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_stdio(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.stdio`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    patches = Patches()
     expect_names(module.types.JSONRPCMessage, "model_validate_json")
     expect_names(module.anyio, "create_memory_object_stream", "wrap_file")
     decode = stdio.decoding(recorder, module.types.JSONRPCMessage.model_validate_json)
 
-    def answer_of(item: Any, _: Any) -> Call | None:
-        return getattr(item, ANSWER, None)
+    def outgoing(item: Any, _: Any) -> tuple[bool, Call | None]:
+        return hasattr(item, ANSWER), getattr(item, ANSWER, None)
 
     patches.replace(module, "SessionMessage", stamping)
     patches.replace(
@@ -38,19 +36,17 @@ def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
         "anyio",
         lambda anyio: Facade(
             anyio,
-            create_memory_object_stream=stdio.StreamFactory(recorder, anyio.create_memory_object_stream, answer_of),
+            create_memory_object_stream=stdio.StreamFactory(recorder, anyio.create_memory_object_stream, outgoing),
         ),
     )
-    return patches.undo
 
 
-def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_http(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.streamable_http`.
 
     Raises:
         MisfitError: it does not look like the 1.x line.
     """
-    patches = Patches()
     expect_names(module, "json", "JSONRPCMessage", "SessionMessage")
     patches.replace(module, "SessionMessage", stamping)
     patches.replace(module, "json", lambda json: Facade(json, loads=streamable_http.parsing(recorder, json.loads)))
@@ -60,7 +56,6 @@ def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
         lambda kind: Facade(kind, model_validate=streamable_http.decoding(recorder, kind.model_validate)),
     )
     streamable_http.hook_transport(patches, module, recorder)
-    return patches.undo
 
 
 def stamping(kind: Any) -> Any:

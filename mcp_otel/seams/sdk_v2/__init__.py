@@ -8,6 +8,7 @@ MODULES = {
     "mcp.shared.jsonrpc_dispatcher": dispatcher.install,
     "mcp.server.runner": runner.install,
     "mcp.server._otel": runner.install_native,
+    "mcp.server.lowlevel.server": runner.install_server,
     "mcp_types.methods": runner.install_methods,
     "mcp.server.mcpserver.utilities.func_metadata": runner.install_functions,
     "mcp.server.mcpserver.tools.tool_manager": runner.install_tools,

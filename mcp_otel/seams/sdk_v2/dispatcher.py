@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar, Token
 from typing import Any
 
 from mcp_otel.call import HANDLER, QUEUE, Call, Session
@@ -16,14 +17,17 @@ from mcp_otel.seams.streamable_http import ANSWERS, answers, end_reason
 SERVER = "mcp.server."
 CONNECTION_CLOSED = "Connection closed"
 
+sending: ContextVar[bool] = ContextVar("mcp_otel_sending", default=False)
+"""A dispatcher writes a message here; streams carry it along."""
 
-def install(module: Any, recorder: Recorder) -> Callable[[], None]:
+
+def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.shared.jsonrpc_dispatcher`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    dispatcher, patches = module.JSONRPCDispatcher, Patches()
+    dispatcher = module.JSONRPCDispatcher
     expect(dispatcher, "_handle_request", "self", "req", "dctx", "scope", "on_request")
     expect(dispatcher, "_write", "self", "message", "metadata")
     expect(dispatcher, "run", "self", "on_request", "on_notify")
@@ -33,7 +37,6 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     patches.replace(dispatcher, "_write", lambda original: _writing(recorder, original))
     patches.replace(dispatcher, "run", lambda original: _running(recorder, original))
     patches.replace(module._JSONRPCDispatchContext, "send_raw_request", lambda original: asking(recorder, original))
-    return patches.undo
 
 
 def taken(recorder: Recorder, method: str, params: Any) -> Call:
@@ -88,23 +91,29 @@ def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[...,
 
 
 def _writing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
-    def before(dispatcher: Any, message: Any, *_: Any, **__: Any) -> Call | None:
-        call = current.get()
-        if call is None or type(message).__name__ not in ANSWERS or call.outcome is not None:
-            return None
-        error = getattr(message, "error", None)
-        call.closed = error is not None and error.message == CONNECTION_CLOSED
-        if not answers(recorder, call, message):
-            return None
-        call.lap(HANDLER)
-        call.writing = isinstance(dispatcher._write_stream, SendingEnd)
-        return call
+    def before(dispatcher: Any, message: Any, *_: Any, **__: Any) -> tuple[Token[bool], Call | None]:
+        return sending.set(True), _answering(recorder, dispatcher, message)
 
-    def after(call: Call, _: Any, failure: BaseException | None) -> None:
-        if failure is not None:
+    def after(state: tuple[Token[bool], Call | None], _: Any, failure: BaseException | None) -> None:
+        token, call = state
+        sending.reset(token)
+        if call is not None and failure is not None:
             call.writing = False
 
     return around_async(recorder, original, before, after)
+
+
+def _answering(recorder: Recorder, dispatcher: Any, message: Any) -> Call | None:
+    call = current.get()
+    if call is None or type(message).__name__ not in ANSWERS or call.outcome is not None:
+        return None
+    error = getattr(message, "error", None)
+    call.closed = error is not None and error.message == CONNECTION_CLOSED
+    if not answers(recorder, call, message):
+        return None
+    call.lap(HANDLER)
+    call.writing = isinstance(dispatcher._write_stream, SendingEnd)
+    return call
 
 
 def _running(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from mcp_otel.call import ENCODE, VALIDATE, WRITE
+from mcp_otel.call import ENCODE, VALIDATE, WRITE, Call
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams import streamable_http
 from mcp_otel.seams.patch import Facade, Patches, around_async, expect, expect_names
@@ -16,15 +16,15 @@ from mcp_otel.seams.streamable_http import answers, exchanges
 FRAME = len(b"event: message\r\ndata: \r\n\r\n")
 
 
-def install(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server._streamable_http_modern`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     expect(module, "_tool_input_schema")
     expect(module, "_mcp_param_rejection")
+    expect(module, "_acknowledge_notification", "decoded")
     expect(module, "_write", "msg", "scope", "receive", "send")
     expect(module, "_sse_event", "msg")
     expect_names(module.json, "loads", "dumps")
@@ -42,6 +42,7 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
         lambda kind: Facade(kind, model_validate=streamable_http.decoding(recorder, kind.model_validate)),
     )
     patches.replace(module, "_tool_input_schema", _hiding)
+    patches.replace(module, "_acknowledge_notification", lambda original: _acknowledging(recorder, original))
     patches.replace(module, "_mcp_param_rejection", lambda original: _checking(recorder, original))
     patches.replace(module, "_write", lambda original: _writing(recorder, original))
     patches.replace(
@@ -51,23 +52,20 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
             recorder, original, lambda message: message, lambda frame: len(frame) - FRAME
         ),
     )
-    return patches.undo
 
 
-def install_manager(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_manager(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.streamable_http_manager`, which has an alias of the entry.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     expect(
         module,
         "handle_modern_request",
         *("app", "security_settings", "json_response", "lifespan_state", "scope", "receive", "send"),
     )
     patches.replace(module, "handle_modern_request", lambda original: _serving(recorder, original))
-    return patches.undo
 
 
 def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,6 +96,24 @@ def _hiding(original: Callable[..., Any]) -> Callable[..., Any]:
             hidden.reset(token)
 
     return _tool_input_schema
+
+
+def _acknowledging(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    """A notification is accepted and dropped on this wire."""
+
+    def before(decoded: Any, *_: Any) -> Any:
+        exchange = exchanges.get()
+        call = exchange.call if exchange is not None else None
+        method, params = decoded.get("method"), decoded.get("params")
+        if call is None or not isinstance(method, str):
+            return None
+        recorder.open(call, method, params if isinstance(params, dict) else None)
+        return call
+
+    def after(call: Call, _: Any, __: BaseException | None) -> None:
+        recorder.handled(call)
+
+    return around_async(recorder, original, before, after)
 
 
 def _checking(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

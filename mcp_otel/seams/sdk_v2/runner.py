@@ -19,13 +19,13 @@ INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 
 
-def install(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.runner`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    runner, patches = module.ServerRunner, Patches()
+    runner = module.ServerRunner
     expect(runner, "__init__", "self", "server", "connection")
     expect(runner, "_on_request", "self", "dctx", "method", "params")
     expect(runner, "_on_notify", "self", "dctx", "method", "params")
@@ -33,71 +33,71 @@ def install(module: Any, recorder: Recorder) -> Callable[[], None]:
     patches.replace(runner, "__init__", lambda original: _naming(recorder, original))
     patches.replace(runner, "_on_request", lambda original: _request(recorder, original))
     patches.replace(runner, "_on_notify", lambda original: _notification(recorder, original))
-    patches.replace(runner, "_serialize", lambda original: _dumping(recorder, original))
-    return patches.undo
+    patches.replace(runner, "_serialize", lambda original: spending(recorder, original, ENCODE, None))
 
 
-def install_native(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_server(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook `mcp.server.lowlevel.server`.
+
+    Raises:
+        MisfitError: it does not look like the 2.x line.
+    """
+    expect(module.Server, "run", "self", "read_stream", "write_stream")
+    patches.replace(module.Server, "run", lambda original: _running(recorder, original))
+
+
+def install_native(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server._otel`: the SDK's own SERVER span stays silent where ours is current.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     expect(module, "OpenTelemetryMiddleware")
     expect(module.OpenTelemetryMiddleware, "__call__", "self", "ctx", "call_next")
     patches.replace(module.OpenTelemetryMiddleware, "__call__", lambda original: _silencing(recorder, original))
-    return patches.undo
 
 
-def install_methods(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_methods(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp_types.methods`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     expect(module, "validate_client_request", "method", "version", "params")
     expect(module, "validate_client_notification", "method", "version", "params")
     for name in ("validate_client_request", "validate_client_notification"):
         patches.replace(module, name, lambda original: validating(recorder, original))
-    return patches.undo
 
 
-def install_functions(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_functions(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.mcpserver.utilities.func_metadata`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    functions, patches = module.FuncMetadata, Patches()
+    functions = module.FuncMetadata
     expect(functions, "validate_arguments", "self", "arguments_to_validate")
     expect(functions, "convert_result", "self", "result")
     patches.replace(functions, "validate_arguments", lambda original: validating(recorder, original, fault=True))
     patches.replace(functions, "convert_result", lambda original: validating(recorder, original))
-    return patches.undo
 
 
-def install_tools(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_tools(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.mcpserver.tools.tool_manager`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     managers(recorder, patches, module, "tool")
-    return patches.undo
 
 
-def install_prompts(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_prompts(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.mcpserver.prompts.manager`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     managers(recorder, patches, module, "prompt")
-    return patches.undo
 
 
 def _naming(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,6 +105,13 @@ def _naming(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., A
         return server if recorder.server_name is None else None
 
     return around(recorder, original, before, lambda server, *_: recorder.name_server(server.name))
+
+
+def _running(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def before(server: Any, *_: Any, **__: Any) -> None:
+        recorder.name_server(server.name)
+
+    return around_async(recorder, original, before, lambda *_: None)
 
 
 def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -131,11 +138,11 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
         if entered is None:
             return
         recorder.leave(entered)
+        call.lap(HANDLER)
         if failure is None:
             recorder.answer(call, result=result)
         elif isinstance(failure, Exception):
             recorder.answer(call, code=_code(failure))
-        call.lap(HANDLER)
         recorder.handled(call)
 
     return around_async(recorder, original, before, after)
@@ -172,17 +179,6 @@ def _notification(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -
         recorder.handled(call)
 
     return around_async(recorder, original, before, after)
-
-
-def _dumping(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
-    def find(*_: Any, **__: Any) -> Call | None:
-        call = current.get()
-        if call is None or call.done:
-            return None
-        call.lap(HANDLER)
-        return call
-
-    return spending(recorder, original, ENCODE, find)
 
 
 def _silencing(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

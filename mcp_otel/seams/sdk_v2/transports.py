@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mcp_otel.call import Call
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams import stdio, streamable_http
 from mcp_otel.seams.patch import Facade, Patches, expect_names
+from mcp_otel.seams.sdk_v2.dispatcher import sending
 
 
-def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_stdio(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.stdio`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     expect_names(module, "create_context_streams")
     expect_names(module.types.jsonrpc_message_adapter, "validate_json")
 
-    def answer_of(item: Any, stream: Any) -> Call | None:
+    def outgoing(item: Any, stream: Any) -> tuple[bool, Call | None]:
+        if not stream.last_context.get(sending):
+            return False, None
         call = stream.last_context.get(current)
-        return call if call is not None and streamable_http.answers(recorder, call, item.message) else None
+        return True, call if call is not None and streamable_http.answers(recorder, call, item.message) else None
 
     def decoding(types: Any) -> Facade:
         adapter = types.jsonrpc_message_adapter
@@ -32,18 +33,16 @@ def install_stdio(module: Any, recorder: Recorder) -> Callable[[], None]:
 
     patches.replace(module, "types", decoding)
     patches.replace(
-        module, "create_context_streams", lambda original: stdio.StreamFactory(recorder, original, answer_of)
+        module, "create_context_streams", lambda original: stdio.StreamFactory(recorder, original, outgoing)
     )
-    return patches.undo
 
 
-def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
+def install_http(module: Any, recorder: Recorder, patches: Patches) -> None:
     """Hook `mcp.server.streamable_http`.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
-    patches = Patches()
     expect_names(module.pydantic_core, "from_json")
     expect_names(module.jsonrpc_message_adapter, "validate_python")
     patches.replace(
@@ -57,4 +56,3 @@ def install_http(module: Any, recorder: Recorder) -> Callable[[], None]:
         lambda adapter: Facade(adapter, validate_python=streamable_http.decoding(recorder, adapter.validate_python)),
     )
     streamable_http.hook_transport(patches, module, recorder)
-    return patches.undo

@@ -1,0 +1,103 @@
+"""The doors a story server has: each SDK line, each form of server, each transport."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.contract.process import Process
+from tests.wire import MODERN, HttpWire, StdioWire, Wire
+
+SERVERS = Path(__file__).parent / "servers"
+LINE = int(version("mcp").partition(".")[0])
+FORMS = ("lowlevel_v1", "fastmcp_v1") if LINE == 1 else ("lowlevel_v2", "mcpserver_v2")
+HANDSHAKE = "2025-06-18"
+
+
+@dataclass(frozen=True)
+class Door:
+    """One way in. `flags` go to the server's command line."""
+
+    name: str
+    transport: str
+    flags: tuple[str, ...] = ()
+    modern: bool = False
+
+    @property
+    def http(self) -> bool:
+        return self.transport == "tcp"
+
+    @property
+    def stateless(self) -> bool:
+        """Whether messages know nothing of each other."""
+        return "--stateless" in self.flags or (self.modern and self.http)
+
+    @property
+    def json(self) -> bool:
+        """Whether an answer is one JSON document: then nothing else can come with it."""
+        return "--json" in self.flags
+
+    @property
+    def back_channel(self) -> bool:
+        """Whether a server can ask its client."""
+        return not (self.stateless or self.json or self.modern)
+
+    @property
+    def version(self) -> str:
+        return MODERN if self.modern else HANDSHAKE
+
+
+ALL_DOORS = (
+    Door("stdio", "pipe"),
+    Door("http-sse", "tcp"),
+    Door("http-json", "tcp", ("--json",)),
+    Door("http-stateless", "tcp", ("--stateless",)),
+    Door("http-modern", "tcp", modern=True),
+    Door("stdio-modern", "pipe", modern=True),
+)
+DOORS = {door.name: door for door in ALL_DOORS if LINE == 2 or not door.modern}
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """What our client says when a server asks."""
+    assert request["method"] == "elicitation/create", request["method"]
+    return {"action": "accept", "content": {"answer": "blue"}}
+
+
+@dataclass
+class Opened:
+    """A running story server and a client of it. `leftover` and `code` are known once it is closed."""
+
+    process: Process
+    wire: Wire
+    code: int | None = None
+    leftover: bytes = b""
+
+
+@contextmanager
+def open_door(
+    form: str, door: Door, env: Mapping[str, str] | None = None, headers: dict[str, str] | None = None
+) -> Iterator[Opened]:
+    """Start `form` behind `door`; leave as a good client does, then wait for the server's end."""
+    kind = ("http", "0", *door.flags) if door.http else ("stdio",)
+    process = Process([sys.executable, str(SERVERS / f"{form}.py"), *kind], env)
+    opened: Opened | None = None
+    try:
+        if door.http:
+            port = process.wait_for_line(r"listening (\d+)")[1]
+            wire: Wire = HttpWire(f"http://127.0.0.1:{port}/mcp", answer, headers, door.modern)
+        else:
+            wire = StdioWire(process.popen, answer, door.modern)
+        opened = Opened(process, wire)
+        yield opened
+        if isinstance(wire, HttpWire) and wire.session is not None and not door.stateless:
+            assert wire.end_session() == 200
+    finally:
+        code, leftover = process.stop() if door.http else process.leave()
+        if opened is not None:
+            opened.code, opened.leftover = code, leftover

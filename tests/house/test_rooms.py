@@ -1,0 +1,108 @@
+"""Who may import whom: the table of rooms in how-it-works, read from every module's syntax."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.house.source import Module, imports, modules
+
+OWN = "mcp_otel"
+API = {
+    "opentelemetry",
+    "opentelemetry.context",
+    "opentelemetry.metrics",
+    "opentelemetry.propagate",
+    "opentelemetry.trace",
+}
+STATE = {"opentelemetry.metrics._internal"}
+SDK = {"opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client"}
+
+MAY: dict[str, tuple[set[str], set[str]]] = {
+    # room: other rooms of ours, libraries beside the standard library
+    "errors": (set(), set()),
+    "version": (set(), set()),
+    "methods": (set(), set()),
+    "event": (set(), set()),
+    "settings": ({"errors"}, set()),
+    "names": ({"event", "methods"}, set()),
+    "signals": ({"event", "methods", "settings", "names"}, API),
+    "recorder": ({"event", "methods", "signals", "names", "settings"}, API),
+    "seams": ({"event", "methods", "recorder", "errors"}, {"wrapt", *API}),
+    "exit": (set(), set()),
+    "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
+    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit"}, set()),
+    "instrumentor": (
+        {"settings", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"},
+        API,
+    ),
+    "launcher": ({"instrumentor"}, {"opentelemetry.instrumentation"}),
+    "bootstrap": ({"door"}, {"sitecustomize"}),
+    "door": ({"errors", "instrumentor", "settings", "version", "signals"}, API),
+}
+FREE = "commands"
+"""May import anything; nothing may import it."""
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_a_room_imports_only_what_its_door_allows(module: Module) -> None:
+    if module.room == FREE:
+        return
+    rooms, libraries = MAY[module.room]
+    rooms_of = {each.name: each.room for each in modules()}
+    wrong = []
+    for name, line in imports(module):
+        top = name.partition(".")[0]
+        if top == OWN:
+            room = rooms_of.get(name, "nowhere")
+            allowed = room == module.room or room in rooms
+        else:
+            allowed = top in sys.stdlib_module_names or _covered(name, libraries)
+        if not allowed:
+            wrong.append(f"line {line} imports {name}")
+    assert wrong == []
+
+
+def _covered(name: str, libraries: set[str]) -> bool:
+    if name in libraries:
+        return True
+    # The bare `opentelemetry` covers only itself, or it would let the SDK in.
+    return any(name.startswith(library + ".") for library in libraries if library != "opentelemetry")
+
+
+def test_nothing_imports_the_commands() -> None:
+    assert [
+        f"{module.name}:{line}"
+        for module in modules()
+        if module.room != FREE
+        for name, line in imports(module)
+        if name.startswith(("mcp_otel.commands", "mcp_otel.__main__"))
+    ] == []
+
+
+def test_no_seam_of_one_line_imports_the_other() -> None:
+    lines = ("mcp_otel.seams.sdk_v1", "mcp_otel.seams.sdk_v2")
+    assert [
+        f"{module.name}:{at} imports {name}"
+        for module in modules()
+        for mine, other in (lines, lines[::-1])
+        if module.name.startswith(mine)
+        for name, at in imports(module)
+        if name.startswith(other)
+    ] == []
+
+
+def test_only_the_seams_know_the_sdk_of_mcp() -> None:
+    knowing = ("mcp", "mcp_types", "fastmcp")
+    assert [
+        f"{module.name}:{line} imports {name}"
+        for module in modules()
+        if module.room not in ("seams", FREE)
+        for name, line in imports(module)
+        if name.partition(".")[0] in knowing
+    ] == []
+
+
+def test_the_table_has_a_line_for_every_room_and_no_other() -> None:
+    assert {module.room for module in modules()} - {FREE} == set(MAY)

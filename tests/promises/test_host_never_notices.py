@@ -1,0 +1,131 @@
+"""Promise 1: whatever breaks in mcp-otel, the server's answers, their order and its cancellations stay its own."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+import mcp_otel
+from tests.promises import breakage, hosts
+from tests.promises.originals import Originals
+from tests.promises.watching import Watched, providers, start, watching
+
+Bare = dict[str, tuple[list[bytes], list[str]]]
+
+CARRIERS = {
+    # These carry the host's own operation: what breaks here is the operation, so they hold nothing that can.
+    "seams.patch:Facade.__getattr__",
+    "seams.patch:StreamFacade.__init__",
+    "seams.patch:StreamFacade.__getattr__",
+    "seams.patch:StreamFacade.__aiter__",
+    "seams.patch:StreamFacade.__aenter__",
+    "seams.patch:StreamFacade.__aexit__",
+    "seams.stdio:StreamFactory.__getitem__",
+    "seams.stdio:StreamFactory.__call__",
+    "seams.stdio:WritingEnd.__init__",
+    "seams.stdio:WritingEnd.__anext__",
+    "seams.stdio:WritingEnd.receive",
+    "seams.stdio:WritingEnd.__aexit__",
+    "seams.stdio:_Outgoing.__getattr__",
+    "seams.stdio:_Encoding.__getattr__",
+    "seams.stdio:_Encoding.model_dump_json",
+    "seams.streamable_http:serve",
+    "seams.streamable_http:_sending",
+    "seams.sdk_v1.session:_ReadEnd.__anext__",
+    "seams.sdk_v1.session:_WriteEnd.send",
+    # These are the guard itself.
+    "recorder:Recorder.count_failure",
+    "seams.stdio:WritingEnd._outgoing",
+    "seams.stdio:WritingEnd._written",
+    "seams.sdk_v1.session:_guard",
+    # Undoing is no part of serving.
+    "seams.patch:Patches.undo",
+    "seams:Line.undo",
+}
+TARGETS = {name: target for name, target in breakage.targets().items() if name not in CARRIERS}
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    with providers() as made:
+        yield made
+
+
+def test_a_watched_server_answers_byte_for_byte_as_a_bare_one(before: Originals, bare: Bare) -> None:
+    with watching() as watched:
+        assert {door: hosts.tell(door) for door in hosts.DOORS} == bare
+        assert watched.lines == []
+        assert dict(watched.totals.failures) == {}
+        assert len(watched.servers) > 30
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_server_answers_the_same_when_ours_raises(name: str, before: Originals, bare: Bare, watched: Watched) -> None:
+    with breakage.broken(TARGETS[name]):
+        start(watched)
+        at_start = len(breakage.strikes)
+        answers = {door: hosts.tell(door) for door in hosts.DOORS}
+        in_traffic = len(breakage.strikes) - at_start
+        watched.collect()
+    mcp_otel.uninstrument()
+    assert answers == bare
+    said = Counter(watched.lines)
+    assert set(said.values()) <= {1}
+    failures = sum(watched.totals.failures.values())
+    if at_start:
+        assert (failures, len(said)) == (0, 1)  # not installed, and said why
+    elif in_traffic:
+        assert failures >= 1
+        assert len(said) == len(watched.totals.failures)
+        assert not any("private words" in line for line in said)
+
+
+def test_the_exceptions_to_the_rule_exist() -> None:
+    both_lines = {name for name in CARRIERS if f"sdk_v{3 - hosts.LINE}" not in name}
+
+    assert both_lines - set(breakage.targets()) == set()
+
+
+@pytest.mark.parametrize("door", hosts.DOORS)
+def test_a_sink_that_raises_is_counted_and_hurts_nobody(door: str, before: Originals, bare: Bare) -> None:
+    with watching() as watched:
+        heard: list[object] = []
+        watched.recorder.sinks += [_refuse, heard.append]
+        assert hosts.tell(door) == bare[door]
+        assert watched.totals.failures == {"sinks": len(heard)}
+        assert watched.lines == ["mcp-otel failed in sinks with ValueError; the server is not affected"]
+        assert len(heard) == len(watched.servers)
+
+
+@pytest.mark.parametrize("door", hosts.DOORS)
+def test_a_log_handler_that_raises_does_not_reach_the_host(door: str, before: Originals, bare: Bare) -> None:
+    class Hostile(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise OSError("disk full")
+
+    hostile, logger = Hostile(), logging.getLogger("mcp_otel")
+    with watching() as watched:
+        watched.recorder.sinks.append(_refuse)
+        logger.addHandler(hostile)
+        try:
+            assert hosts.tell(door) == bare[door]
+        finally:
+            logger.removeHandler(hostile)
+        assert watched.totals.failures["sinks"] == len(watched.servers)
+
+
+def test_a_provider_that_cannot_be_made_costs_the_telemetry_only(
+    before: Originals, bare: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_otel.export.connect", _refuse)
+    with watching() as watched:
+        assert {door: hosts.tell(door) for door in hosts.DOORS} == bare
+        assert watched.totals.failures == {"open": 1}
+        assert watched.spans == []
+
+
+def _refuse(*_: object) -> None:
+    raise ValueError("private words")
