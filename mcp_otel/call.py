@@ -154,6 +154,10 @@ class Call:
                 cut += nanos
                 self._cuts.append((phase, cut))
 
+    def release(self) -> None:
+        """Let go of everything of the host: timers and tasks hold the context that holds this call for long."""
+        self.exchange = self.message = self.params = self.session = self.span = None
+
     @property
     def awaits_write(self) -> bool:
         """Whether a transport will still write the answer, and then end the call."""

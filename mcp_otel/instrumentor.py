@@ -54,6 +54,7 @@ class Instrumentation:
 
     def undo(self) -> None:
         """Put every original object back and let go of what was made."""
+        self.recorder.active = False
         while self._undos:
             self._undos.pop()()
         if self.recorder.metrics is not None:

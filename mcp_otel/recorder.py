@@ -65,6 +65,8 @@ class Recorder:
         self.metrics: Metrics | None = None
         self.owns_spans = False
         """Whether the tracer provider is ours: then nobody asked for the SDK's own spans."""
+        self.active = True
+        """False once it is taken out: what the host still holds of our hooks then does nothing."""
         self.sinks: list[Callable[[Event], object]] = []
         self.prepare: Callable[[], object] | None = None
         self.server_name: str | None = None
@@ -194,6 +196,7 @@ class Recorder:
             self._say(call, event)
         except Exception as error:
             self.count_failure("end", error)
+        call.release()
         cost, governor = self.totals.cost, self.governor
         finished = perf_counter_ns()
         cost["record"] += (finished - ended) * 1e-9

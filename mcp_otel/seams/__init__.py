@@ -83,7 +83,8 @@ class Line:
             self._modules[name](module, self._recorder, patches)
         except Exception as error:
             self.undo()
-            reason = str(error) if isinstance(error, MisfitError) else f"{type(error).__name__} in {name}"
+            told = isinstance(error, MisfitError | AttributeError)
+            reason = str(error) if told else f"{type(error).__name__} in {name}"
             _log.warning(
                 "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
                 "The server runs unobserved.",

@@ -137,15 +137,19 @@ class _Encoding:
 
     def model_dump_json(self, **kwargs: Any) -> str:
         """As the message does."""
-        if self._call is not None:
-            self._call.begin()
+        call = self._call
+        try:
+            if call is not None:
+                call.begin()
+        except Exception as error:
+            self._recorder.count_failure("seams", error)
         text: str = self._message.model_dump_json(**kwargs)
         try:
             size = line_size(text)
             self._recorder.count_bytes("sent", size)
-            if self._call is not None:
-                self._call.sent = size
-                self._call.spend(ENCODE)
+            if call is not None:
+                call.sent = size
+                call.spend(ENCODE)
         except Exception as error:
             self._recorder.count_failure("seams", error)
         return text

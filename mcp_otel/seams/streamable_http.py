@@ -108,12 +108,16 @@ async def serve(
     rest: Callable[[Callable[..., Awaitable[Any]]], Awaitable[Any]],
 ) -> Any:
     """Let `rest` answer the exchange by `send`, and see when the answer is written."""
-    token = exchanges.set(exchange)
+    token, earlier = exchanges.set(exchange), arriving.get()
     try:
         return await rest(_sending(recorder, exchange, send))
     finally:
         exchanges.reset(token)
-        _over(recorder, exchange)
+        arriving.set(earlier)
+        try:
+            _over(recorder, exchange)
+        except Exception as error:
+            recorder.count_failure("seams", error)
 
 
 def _sending(

@@ -37,7 +37,7 @@ class Tally:
         return {
             phase: self.phases[phase] * min(1.0, cpu / self._sampled[phase])
             for phase, cpu in list(self._cpu.items())
-            if self._sampled[phase]
+            if self._sampled[phase] and phase in self.phases
         }
 
 

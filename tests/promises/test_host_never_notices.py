@@ -38,7 +38,7 @@ CARRIERS = {
     "seams.sdk_v1.session:_WriteEnd.send",
     # These are the guard itself.
     "recorder:Recorder.count_failure",
-    "seams.stdio:WritingEnd._outgoing",
+    "seams.stdio:WritingEnd._watched",
     "seams.stdio:WritingEnd._written",
     "seams.sdk_v1.session:_guard",
     # Undoing is no part of serving.

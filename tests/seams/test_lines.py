@@ -128,11 +128,12 @@ def test_a_module_that_fits_nowhere_names_what_it_lacks(before: Originals) -> No
     assert changed(before) == []
 
 
-def test_a_major_version_we_do_not_know_is_left_alone_and_serves(
+def test_a_major_version_we_do_not_know_is_tried_and_left_alone_when_it_does_not_fit(
     before: Originals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = hosts.tell("pipe")
     monkeypatch.setattr(seams, "_version", lambda _: "3.0.0")
+    monkeypatch.setattr(seams, "SEAMS", {"mcp": {3 - hosts.LINE: seams.SEAMS["mcp"][3 - hosts.LINE]}})
     with providers() as watched:
         start(watched)
         assert changed(before) == []
@@ -140,7 +141,7 @@ def test_a_major_version_we_do_not_know_is_left_alone_and_serves(
         assert watched.spans == []
         assert len(watched.lines) == 1
         assert "leaves mcp 3.0.0 alone" in watched.lines[0]
-        assert f"up to {seams.SEAMS['mcp'][2][1]}" in watched.lines[0]
+        assert f"up to {seams.SEAMS['mcp'][3 - hosts.LINE][1]}" in watched.lines[0]
 
 
 @pytest.mark.parametrize("version", ["", "nonsense", "2", f"{hosts.LINE}.999.0", f"{hosts.LINE}.0.0rc1"])

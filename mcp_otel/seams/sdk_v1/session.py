@@ -104,10 +104,14 @@ class _WriteEnd(StreamFacade):
             await self._stream.send(item)
         except BaseException:
             call.writing = False
-            watch.recorder.end(call)
             raise
-        if not call.awaits_write:
-            watch.recorder.end(call)
+        finally:
+            _guard(watch.recorder, _sent, watch.recorder, call)
+
+
+def _sent(recorder: Recorder, call: Call) -> None:
+    if not call.awaits_write:
+        recorder.end(call)
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:

@@ -122,8 +122,11 @@ def _running(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
         try:
             return await original(self, on_request, *args, **kwargs)
         finally:
-            session = getattr(self, "_mcp_otel_session", None)
-            if session is not None:
-                recorder.close_session(session, end_reason(session, sys.exc_info()[0]))
+            try:
+                session = getattr(self, "_mcp_otel_session", None)
+                if session is not None:
+                    recorder.close_session(session, end_reason(session, sys.exc_info()[0]))
+            except Exception as error:
+                recorder.count_failure("seams", error)
 
     return run

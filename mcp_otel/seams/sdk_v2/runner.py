@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
-from mcp_otel.call import ENCODE, HANDLER, QUEUE, Call
+from opentelemetry import context as otel_context
+
+from mcp_otel.call import ENCODE, HANDLER, QUEUE, Call, Exchange
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, around, around_async, expect, spending
 from mcp_otel.seams.sdk_v2.dispatcher import session_of, taken
@@ -116,7 +118,7 @@ def _running(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
 
 def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     def before(runner: Any, dctx: Any, method: str, params: Any) -> Any:
-        if hidden.get():
+        if hidden.get() or not recorder.active:
             return None
         call, entered = current.get(), None
         if call is None or call.served:
@@ -124,6 +126,8 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
             call = taken(recorder, method, params)
             call.lap(QUEUE)
             call.version = runner.connection.protocol_version
+            if call.exchange is None:
+                call.exchange = in_place()
             recorder.open(call, method, params, dctx.request_id)
             entered = recorder.enter(call)
         call.served = True
@@ -146,6 +150,13 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
         recorder.handled(call)
 
     return around_async(recorder, original, before, after)
+
+
+def in_place() -> Exchange:
+    """No transport at all: whoever calls runs the handler, so the context here is really the caller's."""
+    exchange = Exchange(otel_context.get_current(), None, None, None, None)
+    exchange.over = True
+    return exchange
 
 
 def _initialized(recorder: Recorder, call: Call, connection: Any) -> None:
