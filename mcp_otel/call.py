@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, NamedTuple
 
+from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from mcp_otel.event import PHASES, Fault, Lap, Phase
@@ -238,6 +239,13 @@ class Exchange:
         self.version = version
         self.whole = False
         """The response is the answer alone, not a stream of events."""
+
+    @classmethod
+    def in_place(cls) -> Exchange:
+        """No transport at all, and whoever calls is still there: the context here is really the caller's."""
+        exchange = cls(otel_context.get_current(), None, None, None, None)
+        exchange.over = True
+        return exchange
 
 
 class Session:

@@ -77,16 +77,10 @@ def test_the_installed_mcp_is_in_its_range_and_the_next_major_line_is_not(launch
 
 
 @pytest.mark.usefixtures("distro")
-def test_opentelemetry_instrument_starts_it_with_the_launchers_own_provider(tmp_path: Path) -> None:
-    metadata = tmp_path / "mcp_otel_under_test-0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mcp-otel-under-test\nVersion: 0\n")
-    entry = "[opentelemetry_instrumentor]\nmcp_otel = mcp_otel.launcher:MCPServerInstrumentor\n"
-    (metadata / "entry_points.txt").write_text(entry)
+def test_opentelemetry_instrument_starts_it_with_the_launchers_own_provider() -> None:
     launcher = Path(sys.executable).with_name("opentelemetry-instrument")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "MCP_OTEL_"))}
     environ |= {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
-    environ["PYTHONPATH"] = os.pathsep.join((str(tmp_path), HOME))
     ended = subprocess.run(
         [str(launcher), sys.executable, "-c", CODE],
         capture_output=True,

@@ -109,6 +109,7 @@ def around(
                 after(state, result, failure)
             except Exception as error:
                 recorder.count_failure("seams", error)
+            failure = None  # an error that holds the frame that holds the error would outlive the call
         return result
 
     return hooked
@@ -180,6 +181,7 @@ def around_async(
                 after(state, result, failure)
             except Exception as error:
                 recorder.count_failure("seams", error)
+            failure = None  # an error that holds the frame that holds the error would outlive the call
         return result
 
     return hooked

@@ -31,7 +31,14 @@ CALLED = Event(
     code=None,
 )
 NOTICED = CALLED._replace(
-    method="notifications/initialized", target=None, notification=True, request_id=None, sent=None, laps=(), phases={}, cpu={}
+    method="notifications/initialized",
+    target=None,
+    notification=True,
+    request_id=None,
+    sent=None,
+    laps=(),
+    phases={},
+    cpu={},
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from mcp_otel.call import HANDLER, QUEUE, VALIDATE, Call
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Facade, Patches, around_async, expect, expect_names
 from mcp_otel.seams.sdk_v1.session import STAMP
-from mcp_otel.seams.tools import is_validation, managers, validating
+from mcp_otel.seams.tools import blame_caller, managers, validating
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -108,26 +109,37 @@ def _checking(recorder: Recorder, original: Callable[..., Any]) -> Callable[...,
 def _calling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
     """Argument validation lasts until the tool's function starts, so the function says when it does."""
 
+    @functools.wraps(original)
     async def calling(self: Any, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         call = current.get()
         if call is None:
             return await original(self, fn, *args, **kwargs)
         started = False
-        call.lap(HANDLER)
-        call.begin()
 
-        def starting(**arguments: Any) -> Any:
+        def checked(failure: Exception | None = None) -> None:
             nonlocal started
             started = True
-            call.spend(VALIDATE)
+            try:
+                call.spend(VALIDATE)
+                if failure is not None:
+                    blame_caller(call, failure)
+            except Exception as error:
+                recorder.count_failure("seams", error)
+
+        def starting(**arguments: Any) -> Any:
+            checked()
             return fn(**arguments)
 
         try:
+            call.lap(HANDLER)
+            call.begin()
+        except Exception as error:
+            recorder.count_failure("seams", error)
+        try:
             return await original(self, starting, *args, **kwargs)
         except Exception as error:
-            if not started and is_validation(error):
-                call.spend(VALIDATE)
-                call.at_fault = "caller"
+            if not started:
+                checked(error)
             raise
 
     return calling

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mcp_otel.call import ENCODE, HANDLER, QUEUE, VALIDATE, Call, Session
+from mcp_otel.call import ENCODE, HANDLER, QUEUE, VALIDATE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect, expect_names
 from mcp_otel.seams.stdio import SendingEnd
@@ -32,9 +32,12 @@ class Watch:
         """The receive loop got `item`."""
         root = getattr(getattr(item, "message", None), "root", None)
         kind = type(root).__name__
-        if root is None or kind in ANSWERS:
+        if root is None or kind in ANSWERS or not self.recorder.active:
             return
         call = getattr(item, STAMP, None) or self.recorder.arrive()
+        outer = current.get()
+        if call.transport is None and outer is not None and not outer.done:
+            call.exchange = Exchange.in_place()  # in memory, called by the handler of another server
         request_id = root.id if kind == "JSONRPCRequest" else None
         session = None if self.stateless else self.session
         self.recorder.open(call, root.method, root.params, request_id, session)

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
-from opentelemetry import context as otel_context
-
 from mcp_otel.call import ENCODE, HANDLER, QUEUE, Call, Exchange
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, around, around_async, expect, spending
@@ -127,7 +125,7 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
             call.lap(QUEUE)
             call.version = runner.connection.protocol_version
             if call.exchange is None:
-                call.exchange = in_place()
+                call.exchange = Exchange.in_place()
             recorder.open(call, method, params, dctx.request_id)
             entered = recorder.enter(call)
         call.served = True
@@ -150,13 +148,6 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
         recorder.handled(call)
 
     return around_async(recorder, original, before, after)
-
-
-def in_place() -> Exchange:
-    """No transport at all: whoever calls runs the handler, so the context here is really the caller's."""
-    exchange = Exchange(otel_context.get_current(), None, None, None, None)
-    exchange.over = True
-    return exchange
 
 
 def _initialized(recorder: Recorder, call: Call, connection: Any) -> None:
