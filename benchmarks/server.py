@@ -97,7 +97,9 @@ def main() -> None:
         import uvicorn
 
         app = server.streamable_http_app()
-        uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="critical", access_log=False)
+        uvicorn.run(
+            app, host="127.0.0.1", port=given.port, log_level="critical", access_log=False, timeout_keep_alive=600
+        )
 
 
 if __name__ == "__main__":

@@ -103,10 +103,9 @@ class Recorder:
     ) -> None:
         """`call` turned out to be this request, or this notification when it has no id."""
         entered = perf_counter_ns()
+        if self.prepare is not None:
+            self._prepare()
         try:
-            if self.prepare is not None:
-                prepare, self.prepare = self.prepare, None
-                prepare()
             call.opened = True
             call.request_id = request_id
             call.session = session
@@ -288,6 +287,12 @@ class Recorder:
 
     # --- inside
 
+    @never_raises
+    def _prepare(self) -> None:
+        prepare, self.prepare = self.prepare, None
+        if prepare is not None:
+            prepare()
+
     def _say(self, call: Call, event: Event) -> None:
         """Let everybody who listens have `event`; nobody's failure keeps it from the others."""
         if call.span is not None and self.spans is not None:
@@ -313,8 +318,6 @@ class Recorder:
             if isinstance(listed, list):
                 kind = "tool" if traits.lists == "tools" else "prompt"
                 self.gate.learn(kind, (item.get("name") for item in listed if isinstance(item, dict)))
-        elif traits.target is not None and call.name is not None and call.outcome and call.outcome.fault is None:
-            self.gate.learn(traits.target, (call.name,))  # only a registered name can succeed
 
     def _event(self, call: Call, ended: int) -> Event:
         outcome = call.outcome or Outcome.unanswered(call)

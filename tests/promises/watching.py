@@ -29,6 +29,7 @@ class Watched:
     reader: InMemoryMetricReader
     log: list[logging.LogRecord] = field(default_factory=list)
     tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -81,7 +82,8 @@ def providers() -> Iterator[Watched]:
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracer_provider = TracerProvider(shutdown_on_exit=False)
     tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
-    watched = Watched(Totals(), exporter, reader, tracer_provider=tracer_provider)
+    meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+    watched = Watched(Totals(), exporter, reader, [], tracer_provider, meter_provider)
     ear, logger, totals = _Ear(watched.log), logging.getLogger("mcp_otel"), instrumentor._totals
     logger.addHandler(ear)
     propagate, logger.propagate = logger.propagate, False
@@ -105,5 +107,4 @@ def watching(**given: Any) -> Iterator[Watched]:
 
 def start(watched: Watched, **given: Any) -> None:
     """Instrument with the providers of `watched`."""
-    meter_provider = MeterProvider([watched.reader], shutdown_on_exit=False)
-    mcp_otel.instrument(watched.tracer_provider, meter_provider, **{"phase_spans": "all", **given})
+    mcp_otel.instrument(watched.tracer_provider, watched.meter_provider, **{"phase_spans": "all", **given})

@@ -71,7 +71,6 @@ def test_a_low_level_servers_arguments_are_the_callers_and_its_results_are_its_o
         messages.call(1, "same", a=1),
         messages.call(2, "same", a="one"),
         messages.call(3, "same", a=-1),
-        messages.call(4, "nobody", a=1),
     )
 
     async def told() -> list[bytes]:
@@ -91,8 +90,23 @@ def test_a_low_level_servers_arguments_are_the_callers_and_its_results_are_its_o
         "2": ("tools/call", "same", "caller", "tool_error", None),
         "3": ("tools/call", "same", "tool", "tool_error", None),
     }
-    assert found["4"].target == "_other"
     assert all("validate" in found[each].phases for each in "123")
+
+
+def test_a_name_that_a_low_level_server_never_lists_is_not_said_even_if_its_handler_takes_it() -> None:
+    events: list[Event] = []
+
+    async def told() -> None:
+        async with hosts.piped(low_level()) as pipe:
+            await pipe.ask(messages.HELLO[0])
+            await pipe.say(messages.HELLO[1])
+            await pipe.ask(messages.request(1, "tools/list"))
+            await pipe.ask(messages.call(2, "private words", a=1))
+
+    with watching() as watched:
+        watched.recorder.sinks.append(events.append)
+        anyio.run(told)
+    assert by_id(events)["2"].target == "_other"
 
 
 def test_a_session_message_is_still_the_sdks_own_kind() -> None:

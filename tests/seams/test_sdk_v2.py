@@ -63,6 +63,33 @@ def test_bytes_are_those_on_the_wire() -> None:
     assert event.sent == len(answer.rstrip(b"\n"))
 
 
+def test_a_name_that_a_low_level_server_never_lists_is_not_said_even_if_its_handler_takes_it() -> None:
+    types: Any = import_module("mcp_types")
+    events: list[Event] = []
+
+    async def list_tools(_: Any, __: Any) -> Any:
+        return types.ListToolsResult(tools=[types.Tool(name="same", input_schema={"type": "object"})])
+
+    async def call_tool(_: Any, params: Any) -> Any:
+        return types.CallToolResult(content=[])
+
+    async def told() -> None:
+        lowest = import_module("mcp.server.lowlevel").Server(
+            "low", version="1", on_list_tools=list_tools, on_call_tool=call_tool
+        )
+        lowest._lowlevel_server = lowest
+        async with hosts.piped(lowest) as pipe:
+            await pipe.ask(messages.HELLO[0])
+            await pipe.say(messages.HELLO[1])
+            await pipe.ask(messages.request(1, "tools/list"))
+            await pipe.ask(messages.call(2, "private words"))
+
+    with watching() as watched:
+        watched.recorder.sinks.append(events.append)
+        anyio.run(told)
+    assert by_id(events)["2"].target == "_other"
+
+
 def _native(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's own spans go where ours go, as in an application that has set OpenTelemetry up."""
     assert watched.tracer_provider is not None
