@@ -287,11 +287,13 @@ class Recorder:
 
     # --- inside
 
-    @never_raises
     def _prepare(self) -> None:
         prepare, self.prepare = self.prepare, None
-        if prepare is not None:
-            prepare()
+        try:
+            if prepare is not None:
+                prepare()
+        except Exception as error:
+            self.count_failure("prepare", error)
 
     def _say(self, call: Call, event: Event) -> None:
         """Let everybody who listens have `event`; nobody's failure keeps it from the others."""

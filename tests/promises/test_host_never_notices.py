@@ -96,7 +96,7 @@ def test_a_provider_that_cannot_be_made_costs_the_telemetry_only(
     monkeypatch.setattr("mcp_otel.export.connect", _refuse)
     with watching() as watched:
         assert {door: hosts.tell(door) for door in hosts.DOORS} == bare
-        assert watched.totals.failures == {"open": 1}
+        assert watched.totals.failures == {"prepare": 1}
         assert watched.spans == []
 
 
