@@ -6,7 +6,6 @@ Flushing is asked of threads that exist already: none can be started once Python
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import signal
 from _thread import LockType, allocate_lock
@@ -17,7 +16,7 @@ from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
-_log = logging.getLogger("mcp_otel")
+from mcp_otel.notice import warn
 
 
 class Flusher:
@@ -101,7 +100,7 @@ def disarm() -> None:
 def _leave() -> None:
     for ending in _endings:
         if not ending.flush():
-            _log.warning("mcp-otel could not deliver everything before the process ended")
+            warn("mcp-otel could not deliver everything before the process ended")
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

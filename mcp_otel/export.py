@@ -5,7 +5,6 @@ Nothing here raises or waits for a collector: a wish that cannot be met is one l
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import _internal as metrics_api
 
 from mcp_otel import exit as ending
+from mcp_otel.notice import warn
 from mcp_otel.settings import Settings
 from mcp_otel.signals.totals import Totals
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from mcp_otel.exporters import Account
 
-_log = logging.getLogger("mcp_otel")
 
 OTLP = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 HTTP_PORT = 4318
@@ -68,7 +67,7 @@ def preload(plan: Plan) -> Callable[[], None]:
     Returns its undo, for a server that ends without a message; `Delivery.close` does the same.
     """
     for complaint in plan.complaints:
-        _log.warning("%s", complaint)
+        warn("%s", complaint)
     traces, of_metrics = _ours(plan)
     if traces or of_metrics:
         try:
@@ -79,7 +78,7 @@ def preload(plan: Plan) -> Callable[[], None]:
                     providers.find(signal, name)
             ending.arm()
         except Exception as error:
-            _log.warning("telemetry is not exported: %s: %s", type(error).__name__, error)
+            warn("telemetry is not exported: %s: %s", type(error).__name__, error)
     return ending.disarm
 
 
@@ -97,7 +96,7 @@ def connect(plan: Plan, settings: Settings, server_name: str | None, totals: Tot
         try:
             delivery._begin(traces, of_metrics, plan, server_name, totals)
         except Exception as error:
-            _log.warning("not all telemetry is exported: %s: %s", type(error).__name__, error)
+            warn("not all telemetry is exported: %s: %s", type(error).__name__, error)
     if not (delivery.owns_traces or delivery.owns_metrics):
         ending.disarm()
     return delivery

@@ -13,9 +13,8 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from mcp_otel.notice import warn
 from mcp_otel.signals.totals import Totals
-
-_log = logging.getLogger("mcp_otel")
 
 SPEAKERS = ("opentelemetry", "grpc", "requests", "urllib3")
 MAX_KINDS = 20
@@ -88,9 +87,7 @@ class Account(logging.Filter):
         except Exception as error:
             delivered = False
             if self._first(signal, type(error)):
-                _log.warning(
-                    "an exporter of %s failed with %s; the server is not affected", signal, type(error).__name__
-                )
+                warn("an exporter of %s failed with %s; the server is not affected", signal, type(error).__name__)
         finally:
             self._here.signal = None
         if not delivered:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from time import perf_counter_ns
 
-_log = logging.getLogger("mcp_otel")
+from mcp_otel.notice import warn
 
 TICK_NS = 5_000_000_000
 CALM_TICKS = 6
@@ -55,7 +54,7 @@ class Governor:
         self._calm = 0
         direction = "down" if level < self.level else "up"
         self.level = level
-        _log.warning(
+        warn(
             "mcp-otel steps %s to level %d: it used %.1f %% of a core, its budget is %.1f %%",
             direction,
             level,

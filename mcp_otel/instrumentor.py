@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from mcp_otel import export, seams, settings
+from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
 from mcp_otel.settings import Settings
 from mcp_otel.signals import names
@@ -21,7 +21,6 @@ from mcp_otel.signals.spans import Spans
 from mcp_otel.signals.totals import Totals
 from mcp_otel.version import __version__
 
-_log = logging.getLogger("mcp_otel")
 _lock = threading.Lock()
 _active: Instrumentation | None = None
 _metrics: WeakKeyDictionary[MeterProvider, Metrics] = WeakKeyDictionary()
@@ -95,7 +94,7 @@ def instrument(
     global _active  # noqa: PLW0603
     chosen, complaints = settings.load(os.environ, **given)
     for complaint in complaints:
-        _log.warning("mcp-otel: %s", complaint)
+        warn("mcp-otel: %s", complaint)
     with _lock:
         if _active is not None or chosen.level == "off":
             return
@@ -106,7 +105,7 @@ def instrument(
         except Exception as error:
             if made is not None:
                 made.undo()
-            _log.warning("mcp-otel could not start: %r; the server runs unobserved", error)
+            warn("mcp-otel could not start: %r; the server runs unobserved", error)
             return
         _active = made
 

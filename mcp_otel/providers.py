@@ -6,7 +6,6 @@ Whatever cannot be found or made is one line in the log; the others go on.
 from __future__ import annotations
 
 import functools
-import logging
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -28,8 +27,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from mcp_otel.exporters import Account, Batches, CountedMetrics, CountedSpans, count_collections
-
-_log = logging.getLogger("mcp_otel")
+from mcp_otel.notice import warn
 
 UNNAMED = "unknown_service"
 
@@ -47,7 +45,7 @@ def find(signal: str, name: str) -> Callable[..., Any] | None:
         found = entry_points(group=group, name=name)
         if not found:
             known = ", ".join(sorted(entry_points(group=group).names))
-            _log.warning("%s: there is no exporter %r; installed are %s", variable, name, known)
+            warn("%s: there is no exporter %r; installed are %s", variable, name, known)
             return None
         if name == "otlp_proto_http":
             import_module("requests")  # its first exporter would import it, on the server's loop
@@ -55,7 +53,7 @@ def find(signal: str, name: str) -> Callable[..., Any] | None:
         return maker
     except Exception as error:
         remedy = 'pip install "mcp-otel[prometheus]"' if name == "prometheus" else "is its package whole?"
-        _log.warning("%s: the exporter %r cannot be imported (%s); %s", variable, name, error, remedy)
+        warn("%s: the exporter %r cannot be imported (%s); %s", variable, name, error, remedy)
         return None
 
 
@@ -69,7 +67,7 @@ def make(signal: str, names: tuple[str, ...], **given: tuple[object, ...]) -> li
         try:
             made.append(maker(*given.get(name, ())))
         except Exception as error:
-            _log.warning("the %s exporter %r cannot start: %s: %s", signal, name, type(error).__name__, error)
+            warn("the %s exporter %r cannot start: %s: %s", signal, name, type(error).__name__, error)
     return made
 
 

@@ -6,7 +6,6 @@ Every public method swallows its own failures and counts them: whatever goes wro
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from time import perf_counter_ns, time_ns
@@ -19,13 +18,13 @@ from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
 from mcp_otel.event import Event
 from mcp_otel.governor import Governor
 from mcp_otel.methods import NO_METHOD, OTHER, about, is_notification
+from mcp_otel.notice import warn
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
 from mcp_otel.signals.metrics import Metrics
 from mcp_otel.signals.spans import Spans
 from mcp_otel.signals.totals import Totals
 
-_log = logging.getLogger("mcp_otel")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Entered = tuple[Token[Any], "Token[Context] | None"]
@@ -255,10 +254,7 @@ class Recorder:
         self.totals.failures[part] += 1
         if self.totals.failures[part] == 1:
             # The kind, not the text: an exception may quote the message it failed on.
-            try:
-                _log.warning("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
-            except Exception:
-                pass  # a log handler of the application may raise, too
+            warn("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
 
     # --- what instruments read
 

@@ -6,7 +6,6 @@ alone as a whole, with one clear warning.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,10 +15,9 @@ from typing import Any
 import wrapt
 
 from mcp_otel.errors import MisfitError
+from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams.patch import Patches
-
-_log = logging.getLogger("mcp_otel")
 
 Install = Callable[[Any, Recorder, Patches], None]
 
@@ -85,7 +83,7 @@ class Line:
             self.undo()
             told = isinstance(error, MisfitError | AttributeError)
             reason = str(error) if told else f"{type(error).__name__} in {name}"
-            _log.warning(
+            warn(
                 "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
                 "The server runs unobserved.",
                 self._library,

@@ -8,15 +8,44 @@ from typing import Any
 
 from mcp_otel.call import VALIDATE, Call
 from mcp_otel.recorder import Recorder, current
-from mcp_otel.seams.patch import Patches, expect, spending
+from mcp_otel.seams.patch import Patches, around_async, expect, spending
 
 
-def managers(recorder: Recorder, patches: Patches, module: Any, kind: str) -> None:
-    """Learn tool or prompt names where a manager looks them up."""
-    owner = {"tool": "ToolManager", "prompt": "PromptManager"}[kind]
-    manager, lookup = getattr(module, owner), f"get_{kind}"
+def install_tools(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook the module of a `ToolManager`.
+
+    Raises:
+        MisfitError: it does not look like the lines we know.
+    """
+    _manager(module.ToolManager, "tool", recorder, patches)
+
+
+def install_prompts(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook the module of a `PromptManager`.
+
+    Raises:
+        MisfitError: it does not look like the lines we know.
+    """
+    _manager(module.PromptManager, "prompt", recorder, patches)
+
+
+def _manager(manager: Any, kind: str, recorder: Recorder, patches: Patches) -> None:
+    """Learn names where a manager looks them up."""
+    lookup = f"get_{kind}"
     expect(manager, lookup, "self", "name")
     patches.replace(manager, lookup, lambda original: _looking_up(recorder, original, kind))
+
+
+def asking(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler asks its client and waits for the answer."""
+
+    def before(*_: Any, **__: Any) -> Call | None:
+        call = current.get()
+        if call is not None:
+            call.wait()
+        return call
+
+    return around_async(recorder, original, before, lambda call, *_: call.resume())
 
 
 def _looking_up(recorder: Recorder, original: Callable[..., Any], kind: str) -> Callable[..., Any]:

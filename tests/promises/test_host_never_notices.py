@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -73,21 +74,68 @@ def test_a_sink_that_raises_is_counted_and_hurts_nobody(door: str, before: Origi
         assert len(heard) == len(watched.servers)
 
 
-@pytest.mark.parametrize("door", hosts.DOORS)
-def test_a_log_handler_that_raises_does_not_reach_the_host(door: str, before: Originals, bare: Bare) -> None:
-    class Hostile(logging.Handler):
-        def handle(self, record: logging.LogRecord) -> bool:
-            raise OSError("disk full")
+class Hostile(logging.Handler):
+    """A log handler of the application's that fails."""
 
-    hostile, logger = Hostile(), logging.getLogger("mcp_otel")
+    def handle(self, record: logging.LogRecord) -> bool:
+        raise OSError("disk full")
+
+
+@pytest.fixture
+def hostile() -> Iterator[None]:
+    handler, logger = Hostile(), logging.getLogger("mcp_otel")
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("door", hosts.DOORS)
+def test_a_log_handler_that_raises_does_not_reach_the_host(
+    door: str, before: Originals, bare: Bare, hostile: None
+) -> None:
     with watching() as watched:
         watched.recorder.sinks.append(_refuse)
-        logger.addHandler(hostile)
-        try:
-            assert hosts.tell(door) == bare[door]
-        finally:
-            logger.removeHandler(hostile)
+        assert hosts.tell(door) == bare[door]
         assert watched.totals.failures["sinks"] == len(watched.servers)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"target": "mcp_otel.seams._version", "value": lambda _: f"{3 - hosts.LINE}.0.0"},
+        {"target": "mcp_otel.seams.install", "value": lambda _: 1 / 0},
+        {"target": "mcp_otel.instrumentor.export.wanted", "value": lambda _: 1 / 0},
+    ],
+    ids=["misfit", "install", "export"],
+)
+def test_a_log_handler_that_raises_does_not_reach_the_line_that_instruments(
+    trouble: dict[str, Any],
+    before: Originals,
+    bare: Bare,
+    watched: Watched,
+    hostile: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trouble["target"], trouble["value"])
+    start(watched)
+    assert hosts.tell("pipe") == bare["pipe"]
+
+
+def test_a_log_handler_that_raises_does_not_reach_the_line_with_a_bad_variable(
+    before: Originals, bare: Bare, watched: Watched, hostile: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCP_OTEL_PHASE_SAMPLE", "often")
+    start(watched)
+    assert hosts.tell("pipe") == bare["pipe"]
+
+
+def test_a_log_handler_that_raises_does_not_reach_a_server_whose_governor_steps_down(
+    before: Originals, bare: Bare, watched: Watched, hostile: None
+) -> None:
+    start(watched, cost_budget=1e-9)
+    watched.recorder.governor.due = 0
+    assert {door: hosts.tell(door) for door in hosts.DOORS} == bare
+    assert watched.recorder.governor.level == 2
 
 
 def test_a_provider_that_cannot_be_made_costs_the_telemetry_only(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_otel.seams import tools
 from mcp_otel.seams.sdk_v1 import server, session, transports
 
 MODULES = {
@@ -9,8 +10,8 @@ MODULES = {
     "mcp.shared.session": session.install_shared,
     "mcp.server.lowlevel.server": server.install,
     "mcp.server.fastmcp.utilities.func_metadata": server.install_functions,
-    "mcp.server.fastmcp.tools.tool_manager": server.install_tools,
-    "mcp.server.fastmcp.prompts.manager": server.install_prompts,
+    "mcp.server.fastmcp.tools.tool_manager": tools.install_tools,
+    "mcp.server.fastmcp.prompts.manager": tools.install_prompts,
     "mcp.server.stdio": transports.install_stdio,
     "mcp.server.streamable_http": transports.install_http,
 }

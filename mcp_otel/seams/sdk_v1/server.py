@@ -10,7 +10,7 @@ from mcp_otel.call import HANDLER, QUEUE, VALIDATE, Call
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Facade, Patches, around_async, expect, expect_names
 from mcp_otel.seams.sdk_v1.session import STAMP
-from mcp_otel.seams.tools import blame_caller, managers, validating
+from mcp_otel.seams.tools import blame_caller, validating
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -41,24 +41,6 @@ def install_functions(module: Any, recorder: Recorder, patches: Patches) -> None
     expect(functions, "convert_result", "self", "result")
     patches.replace(functions, "call_fn_with_arg_validation", lambda original: _calling(recorder, original))
     patches.replace(functions, "convert_result", lambda original: validating(recorder, original))
-
-
-def install_tools(module: Any, recorder: Recorder, patches: Patches) -> None:
-    """Hook `mcp.server.fastmcp.tools.tool_manager`.
-
-    Raises:
-        MisfitError: it does not look like the 1.x line.
-    """
-    managers(recorder, patches, module, "tool")
-
-
-def install_prompts(module: Any, recorder: Recorder, patches: Patches) -> None:
-    """Hook `mcp.server.fastmcp.prompts.manager`.
-
-    Raises:
-        MisfitError: it does not look like the 1.x line.
-    """
-    managers(recorder, patches, module, "prompt")
 
 
 def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

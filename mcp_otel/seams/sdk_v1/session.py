@@ -10,6 +10,7 @@ from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect, expect_names
 from mcp_otel.seams.stdio import SendingEnd
 from mcp_otel.seams.streamable_http import ANSWERS, answer, end_reason
+from mcp_otel.seams.tools import asking
 
 STAMP = "_mcp_otel_call"
 ANSWER = "_mcp_otel_answer"
@@ -133,7 +134,7 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(session, "_received_request", lambda original: _request(recorder, original))
     patches.replace(session, "_received_notification", lambda original: _notification(recorder, original))
     patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
-    patches.replace(session, "send_request", lambda original: _asking(recorder, original))
+    patches.replace(session, "send_request", lambda original: asking(recorder, original))
 
 
 def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -237,16 +238,6 @@ def _cancelling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..
             call.cancelled = True
 
     return around_async(recorder, original, before, lambda *_: None)
-
-
-def _asking(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
-    def before(*_: Any, **__: Any) -> Call | None:
-        call = current.get()
-        if call is not None:
-            call.wait()
-        return call
-
-    return around_async(recorder, original, before, lambda call, *_: call.resume())
 
 
 def _closing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

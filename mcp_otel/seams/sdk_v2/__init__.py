@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_otel.seams import tools
 from mcp_otel.seams.sdk_v2 import dispatcher, modern, runner, transports
 
 MODULES = {
@@ -11,8 +12,8 @@ MODULES = {
     "mcp.server.lowlevel.server": runner.install_server,
     "mcp_types.methods": runner.install_methods,
     "mcp.server.mcpserver.utilities.func_metadata": runner.install_functions,
-    "mcp.server.mcpserver.tools.tool_manager": runner.install_tools,
-    "mcp.server.mcpserver.prompts.manager": runner.install_prompts,
+    "mcp.server.mcpserver.tools.tool_manager": tools.install_tools,
+    "mcp.server.mcpserver.prompts.manager": tools.install_prompts,
     "mcp.server.stdio": transports.install_stdio,
     "mcp.server.streamable_http": transports.install_http,
     "mcp.server._streamable_http_modern": modern.install,

@@ -13,6 +13,7 @@ from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, around_async, expect
 from mcp_otel.seams.stdio import SendingEnd, arriving
 from mcp_otel.seams.streamable_http import ANSWERS, answers, end_reason
+from mcp_otel.seams.tools import asking
 
 SERVER = "mcp.server."
 CONNECTION_CLOSED = "Connection closed"
@@ -58,18 +59,6 @@ def session_of(dispatcher: Any) -> Session | None:
     if session is None:
         session = dispatcher._mcp_otel_session = Session()
     return session
-
-
-def asking(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler asks its client and waits for the answer."""
-
-    def before(*_: Any, **__: Any) -> Call | None:
-        call = current.get()
-        if call is not None:
-            call.wait()
-        return call
-
-    return around_async(recorder, original, before, lambda call, *_: call.resume())
 
 
 def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

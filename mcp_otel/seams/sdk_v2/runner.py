@@ -10,7 +10,7 @@ from mcp_otel.call import ENCODE, HANDLER, QUEUE, Call, Exchange
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, around, around_async, expect, spending
 from mcp_otel.seams.sdk_v2.dispatcher import session_of, taken
-from mcp_otel.seams.tools import is_validation, managers, validating
+from mcp_otel.seams.tools import is_validation, validating
 
 hidden: ContextVar[bool] = ContextVar("mcp_otel_hidden", default=False)
 """What runs here is the SDK's own dispatch, not a message on the wire."""
@@ -80,24 +80,6 @@ def install_functions(module: Any, recorder: Recorder, patches: Patches) -> None
     expect(functions, "convert_result", "self", "result")
     patches.replace(functions, "validate_arguments", lambda original: validating(recorder, original, fault=True))
     patches.replace(functions, "convert_result", lambda original: validating(recorder, original))
-
-
-def install_tools(module: Any, recorder: Recorder, patches: Patches) -> None:
-    """Hook `mcp.server.mcpserver.tools.tool_manager`.
-
-    Raises:
-        MisfitError: it does not look like the 2.x line.
-    """
-    managers(recorder, patches, module, "tool")
-
-
-def install_prompts(module: Any, recorder: Recorder, patches: Patches) -> None:
-    """Hook `mcp.server.mcpserver.prompts.manager`.
-
-    Raises:
-        MisfitError: it does not look like the 2.x line.
-    """
-    managers(recorder, patches, module, "prompt")
 
 
 def _naming(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
