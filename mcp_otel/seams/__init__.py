@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import wrapt
@@ -52,6 +54,7 @@ class Line:
         self._library, self._version, self._recorder = library, version, recorder
         first = version.partition(".")[0]
         major = int(first) if first.isdigit() else max(lines)
+        self._known = major in lines
         room, self._read = lines.get(major, lines[max(lines)])
         self._modules: dict[str, Install] = import_module(room).MODULES
         self._undos: list[Callable[[], None]] = []
@@ -59,6 +62,9 @@ class Line:
 
     def install(self) -> Callable[[], None]:
         """Hook what is imported already, and the rest when it will be."""
+        if not self._known and (gone := next(filter(_missing, self._modules), None)):
+            self._leave_alone(f"{gone} is missing")
+            return self.undo
         for name in self._modules:
             if name in sys.modules:
                 self._hook(name, sys.modules[name])
@@ -82,16 +88,29 @@ class Line:
         except Exception as error:
             self.undo()
             told = isinstance(error, MisfitError | AttributeError)
-            reason = str(error) if told else f"{type(error).__name__} in {name}"
-            warn(
-                "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
-                "The server runs unobserved.",
-                self._library,
-                self._version,
-                reason,
-                self._library,
-                self._read,
-            )
+            self._leave_alone(str(error) if told else f"{type(error).__name__} in {name}")
+
+    def _leave_alone(self, reason: str) -> None:
+        warn(
+            "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
+            "The server runs unobserved.",
+            self._library,
+            self._version,
+            reason,
+            self._library,
+            self._read,
+        )
+
+
+def _missing(name: str) -> bool:
+    """Whether there is no such module; found without importing anything of the library."""
+    top, *rest = name.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:
+        return False
+    places = [Path(place, *rest) for place in (spec.submodule_search_locations or ())] if spec is not None else []
+    return not any(place.with_suffix(".py").exists() or (place / "__init__.py").exists() for place in places)
 
 
 def _version(distribution: str) -> str | None:

@@ -141,6 +141,7 @@ def test_a_major_version_we_do_not_know_is_tried_and_left_alone_when_it_does_not
         assert watched.spans == []
         assert len(watched.lines) == 1
         assert "leaves mcp 3.0.0 alone" in watched.lines[0]
+        assert " is missing. " in watched.lines[0]
         assert f"up to {seams.SEAMS['mcp'][3 - hosts.LINE][1]}" in watched.lines[0]
 
 
