@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 Side = Literal["server", "client"]
 Phase = Literal["decode", "validate", "queue", "handler", "peer", "encode", "write"]
 Fault = Literal["caller", "tool", "server"]
+FAULTS: tuple[Fault, ...] = ("caller", "tool", "server")
 
 PHASES: tuple[Phase, ...] = ("decode", "validate", "queue", "handler", "peer", "encode", "write")
 """The disjoint parts of a message's time, in the order they usually come.

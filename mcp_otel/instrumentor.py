@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from mcp_otel import exit as ending
 from mcp_otel import export, seams, settings
 from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
@@ -62,8 +64,14 @@ class Instrumentation:
         if self._delivery is not None:
             self._delivery.close()
 
+    def _farewell(self) -> bool:
+        """Let the last thing said be that it was an end, unless an exception is what ends the process."""
+        self.recorder.ending = getattr(sys, "last_value", None) is None
+        return True
+
     def _connect(self) -> None:
         recorder, (tracer_provider, meter_provider) = self.recorder, self._given
+        self._undos.append(ending.at_end(self._farewell, lambda: None))  # before the one that flushes
         delivery = self._delivery = export.connect(self._plan, self.settings, recorder.server_name, recorder.totals)
         tracer_provider = tracer_provider or delivery.tracer_provider
         meter_provider = meter_provider or delivery.meter_provider

@@ -17,7 +17,8 @@ from opentelemetry.context import Context
 from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
 from mcp_otel.event import Event
 from mcp_otel.governor import Governor
-from mcp_otel.methods import NO_METHOD, OTHER, about, is_notification
+from mcp_otel.live import Live
+from mcp_otel.methods import NO_METHOD, OTHER, about
 from mcp_otel.notice import warn
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
@@ -29,8 +30,6 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Entered = tuple[Token[Any], "Token[Context] | None"]
 
-MAX_SESSIONS = 20_000
-ACTIVE_NS = 60_000_000_000
 CPU_SAMPLE = 8
 """Every how many messages the thread's clock is read as well: reading it costs five times the other one."""
 LEVELS = {"off": 0, "metrics": 1, "spans": 3}
@@ -69,15 +68,18 @@ class Recorder:
         self.sinks: list[Callable[[Event], object]] = []
         self.prepare: Callable[[], object] | None = None
         self.server_name: str | None = None
-        self.sessions: dict[int, Session] = {}
+        self.live = Live(self.gate)
         self.governor = Governor(settings.cost_budget, LEVELS[settings.level])
-        self._live: dict[int, Call] = {}
+        self.ending = False
+        """Whether the process is about to end: the last thing said is then that nothing more will be."""
         self._arrived = 0
         self._count = 0
 
     @property
     def level(self) -> int:
         """0 off, 1 metrics, 2 spans with the phases of slow and failed ones, 3 all that is set."""
+        if self.ending:
+            return 0
         return self.governor.level if self.spans is not None else min(self.governor.level, 1)
 
     # --- one message, in the order things happen to it
@@ -121,7 +123,7 @@ class Recorder:
                 if session.transport is None:
                     session.transport, session.session_id = call.transport, call.session_id
             if request_id is not None and not traits.lasting:
-                self._live[id(call)] = call
+                self.live.requests[id(call)] = call
             if self.spans is not None and self.governor.level >= 2:
                 if traits.target and call.name and self.gate.knows(traits.target, call.name):
                     call.target = call.name
@@ -183,7 +185,7 @@ class Recorder:
         call.done = True
         ended = perf_counter_ns()
         try:
-            self._live.pop(id(call), None)
+            self.live.requests.pop(id(call), None)
             session = call.session
             if session is not None:
                 session.in_flight -= 1
@@ -233,21 +235,25 @@ class Recorder:
         if session.opened is not None:
             return
         session.opened = session.last = perf_counter_ns()
-        if len(self.sessions) >= MAX_SESSIONS:
+        if self.live.add_session(session):
+            self.totals.opened[self.gate.client(client)] += 1
+        else:
             self.totals.dropped["sessions"] += 1
-            return
-        self.sessions[id(session)] = session
-        self.totals.opened[self.gate.client(client)] += 1
 
     @never_raises
     def close_session(self, session: Session, reason: str) -> None:
         """`session` ended: `delete`, `disconnect`, `idle`, `crash` or `stop`."""
-        if self.sessions.pop(id(session), None) is None or session.opened is None:
+        if self.live.sessions.pop(id(session), None) is None or session.opened is None:
             return
         self.totals.ended[reason] += 1
         if self.metrics is not None:
             seconds = (perf_counter_ns() - session.opened) * 1e-9
             self.metrics.record_session(seconds, privacy.version(session.version), session.transport, reason == "crash")
+
+    @never_raises
+    def admit(self, door: object, cap: Callable[[Any], int | None]) -> None:
+        """Sessions come in by `door`, which is not kept alive; `cap(door)` is how many it admits, None for no cap."""
+        self.live.admit(door, cap)
 
     def count_failure(self, part: str, error: BaseException) -> None:
         """Something of ours failed; the host must not notice. Said once for each part."""
@@ -255,31 +261,6 @@ class Recorder:
         if self.totals.failures[part] == 1:
             # The kind, not the text: an exception may quote the message it failed on.
             warn("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
-
-    # --- what instruments read
-
-    def in_flight(self) -> dict[tuple[str, str | None], tuple[int, float]]:
-        """Requests in flight and the seconds they have taken so far, by (method, target)."""
-        now = perf_counter_ns()
-        levels = dict.fromkeys((key for key in list(self.totals.tallies) if not is_notification(key[0])), (0, 0.0))
-        for call in list(self._live.values()):
-            key = (call.method, self.gate.target(call.traits.target, call.name))
-            count, seconds = levels.get(key, (0, 0.0))
-            levels[key] = (count + 1, seconds + (now - call.started) * 1e-9)
-        return levels
-
-    def oldest_age(self) -> float:
-        """Seconds since the oldest request in flight was received; 0 when there is none."""
-        oldest = min((call.started for call in list(self._live.values())), default=None)
-        return 0.0 if oldest is None else (perf_counter_ns() - oldest) * 1e-9
-
-    def session_states(self) -> dict[str, int]:
-        """Open sessions by state."""
-        now = perf_counter_ns()
-        active = sum(
-            1 for session in list(self.sessions.values()) if session.in_flight > 0 or now - session.last < ACTIVE_NS
-        )
-        return {"active": active, "idle": len(self.sessions) - active}
 
     # --- inside
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
 import mcp_otel
 from mcp_otel import instrumentor
 from mcp_otel.errors import SettingsError
+from mcp_otel.settings import Settings
 from tests.promises import hosts
 from tests.promises.originals import HOOKED, Originals, changed, originals, restore
 from tests.promises.watching import Watched, providers, start, watching
@@ -169,3 +172,18 @@ def test_a_hook_that_stays_below_a_foreign_patch_does_nothing_any_more(before: O
             setattr(owner, name, original)
         start(watched)
         assert _told(watched) == 2 * once  # the first round was not counted twice
+
+
+@pytest.mark.parametrize(("error", "level"), [(None, 0), (RuntimeError("the end"), 3)], ids=["normal", "by an exception"])
+def test_a_process_that_ends_says_that_it_does_unless_an_exception_ends_it(
+    error: Exception | None, level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "last_value", error, raising=False)
+    made = instrumentor.Instrumentation(Settings(), TracerProvider(shutdown_on_exit=False), None)
+    made._connect()
+    try:
+        assert made.recorder.level == 3
+        assert made._farewell() is True
+        assert made.recorder.level == level
+    finally:
+        made.undo()

@@ -13,8 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from mcp_otel.call import DECODE, HANDLER, QUEUE, Call, Session
 from mcp_otel.event import Event
+from mcp_otel.live import MAX_SESSIONS
 from mcp_otel.methods import OTHER
-from mcp_otel.recorder import MAX_SESSIONS, Recorder, current, never_raises
+from mcp_otel.recorder import Recorder, current, never_raises
 from mcp_otel.settings import Settings
 from mcp_otel.signals.spans import Spans
 from tests.signals.events import CALLED
@@ -161,12 +162,12 @@ def test_requests_in_flight_are_counted_until_they_end_and_streams_for_hours_are
     calls = [recorder.arrive() for _ in range(3)]
     for number, (call, method) in enumerate(zip(calls, ("ping", "ping", "subscriptions/listen"), strict=True)):
         recorder.open(call, method, None, number)
-    assert {key: count for key, (count, _) in recorder.in_flight().items()} == {("ping", None): 2}
-    assert recorder.oldest_age() > 0
+    assert {key: count for key, (count, _) in recorder.live.in_flight(()).items()} == {("ping", None): 2}
+    assert recorder.live.oldest_age() > 0
     for call in calls:
         recorder.end(call)
-    assert {key: level for key, level in recorder.in_flight().items() if key[0] == "ping"} == {("ping", None): (0, 0.0)}
-    assert recorder.oldest_age() == 0.0
+    assert recorder.live.in_flight([("ping", None)]) == {("ping", None): (0, 0.0)}
+    assert recorder.live.oldest_age() == 0.0
 
 
 def test_sessions_open_once_end_once_and_are_active_while_they_are_used(kept: Kept) -> None:
@@ -174,23 +175,54 @@ def test_sessions_open_once_end_once_and_are_active_while_they_are_used(kept: Ke
     recorder.close_session(session, "stop")
     for _ in range(2):
         recorder.open_session(session, "client")
-    assert recorder.session_states() == {"active": 1, "idle": 0}
+    assert recorder.live.session_states() == {"active": 1, "idle": 0}
     session.last -= 61_000_000_000
-    assert recorder.session_states() == {"active": 0, "idle": 1}
+    assert recorder.live.session_states() == {"active": 0, "idle": 1}
     call = recorder.arrive()
     recorder.open(call, "ping", None, 1, session)
-    assert recorder.session_states() == {"active": 1, "idle": 0}
+    assert recorder.live.session_states() == {"active": 1, "idle": 0}
     recorder.end(call)
     for _ in range(2):
         recorder.close_session(session, "delete")
     assert (dict(recorder.totals.opened), dict(recorder.totals.ended)) == ({"client": 1}, {"delete": 1})
-    assert recorder.session_states() == {"active": 0, "idle": 0}
+    assert recorder.live.session_states() == {"active": 0, "idle": 0}
 
 
 def test_sessions_beyond_the_bound_are_dropped_and_counted(kept: Kept) -> None:
-    kept.recorder.sessions = dict.fromkeys(range(MAX_SESSIONS), Session())
+    kept.recorder.live.sessions = dict.fromkeys(range(MAX_SESSIONS), Session())
     kept.recorder.open_session(Session(), "client")
-    assert (len(kept.recorder.sessions), kept.recorder.totals.dropped["sessions"]) == (MAX_SESSIONS, 1)
+    assert (len(kept.recorder.live.sessions), kept.recorder.totals.dropped["sessions"]) == (MAX_SESSIONS, 1)
+    assert kept.recorder.totals.opened == {}
+
+
+class Door:
+    """What sessions come in by."""
+
+    def __init__(self, most: int | None) -> None:
+        self.most = most
+
+
+def test_the_caps_of_all_doors_add_up_and_a_door_that_is_gone_counts_no_more(kept: Kept) -> None:
+    def most(door: Door) -> int | None:
+        return door.most
+
+    live, doors = kept.recorder.live, [Door(10), Door(5)]
+    assert live.session_limit() is None
+    for door in doors:
+        kept.recorder.admit(door, most)
+    assert live.session_limit() == 15
+    doors[0].most = 20
+    assert live.session_limit() == 25
+    doors[0].most = None
+    assert live.session_limit() is None
+    del door, doors[0]
+    assert live.session_limit() == 5
+
+
+def test_the_last_thing_said_before_the_end_is_that_nothing_more_will_be(kept: Kept) -> None:
+    assert kept.recorder.level > 0
+    kept.recorder.ending = True
+    assert kept.recorder.level == 0
 
 
 @pytest.mark.parametrize(

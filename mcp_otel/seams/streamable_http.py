@@ -55,6 +55,27 @@ def hook_transport(patches: Patches, module: Any, recorder: Recorder) -> None:
     )
 
 
+def hook_manager(patches: Patches, module: Any, recorder: Recorder) -> None:
+    """Hook what the session managers of both lines have in common: how many sessions they admit.
+
+    Raises:
+        MisfitError: `module` has no such manager.
+    """
+    manager = module.StreamableHTTPSessionManager
+    expect(manager, "run", "self")
+
+    def before(self: Any) -> None:
+        if not self.stateless:
+            recorder.admit(self, _most_sessions)
+
+    patches.replace(manager, "run", lambda original: around(recorder, original, before, lambda *_: None))
+
+
+def _most_sessions(manager: Any) -> int | None:
+    most: int | None = getattr(manager, "max_sessions", None)  # from 1.30 and 2.2 on
+    return most
+
+
 def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     async def handle_request(self: Any, scope: Any, receive: Any, send: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
-from mcp_otel.event import Event
-from mcp_otel.methods import CLIENT_METHODS, LASTING
+from mcp_otel.event import FAULTS, Event
+from mcp_otel.methods import CLIENT_METHODS, LASTING, is_notification
 from mcp_otel.signals import names, privacy
 from mcp_otel.signals.names import Metric
 from mcp_otel.signals.spans import first_attributes
@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 
 TOKEN_BYTES = 4
 MAX_WAITING = 10_000
+LOSSES = dict.fromkeys(("spans", "metrics", "sessions"), 0)
+"""Said also before the first: a counter that begins at 1 has not increased, for Prometheus."""
+
+
+class Live(Protocol):
+    """What is open right now."""
+
+    def in_flight(self, known: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], tuple[int, float]]:
+        """Requests in flight and the seconds they have taken so far, by (method, target): 0 for all `known`."""
+
+    def oldest_age(self) -> float:
+        """Seconds since the oldest request in flight was received; 0 when there is none."""
+
+    def session_states(self) -> dict[str, int]:
+        """Open sessions by state."""
+
+    def session_limit(self) -> int | None:
+        """How many sessions are admitted; None when there is no cap."""
 
 
 class Source(Protocol):
@@ -30,17 +48,12 @@ class Source(Protocol):
     totals: Totals
 
     @property
+    def live(self) -> Live:
+        """Requests and sessions that are open."""
+
+    @property
     def level(self) -> int:
         """How much is said, 0 to 3."""
-
-    def in_flight(self) -> dict[tuple[str, str | None], tuple[int, float]]:
-        """Requests in flight and the seconds they have taken so far, by (method, target)."""
-
-    def oldest_age(self) -> float:
-        """Seconds since the oldest request in flight was received; 0 when there is none."""
-
-    def session_states(self) -> dict[str, int]:
-        """Open sessions by state."""
 
 
 class Metrics:
@@ -116,6 +129,8 @@ class Metrics:
             if source is not None:
                 for value, said in read(source):
                     yield Observation(value, said)
+            elif metric is names.LEVEL:
+                yield Observation(0)
 
         create = {
             "sum": meter.create_observable_counter,
@@ -141,15 +156,16 @@ class Metrics:
                 {kind: size // TOKEN_BYTES for kind, size in source.totals.definitions().items()},
             ),
             names.IN_FLIGHT: lambda source: [
-                (count, first_attributes(*key)) for key, (count, _) in source.in_flight().items()
+                (count, first_attributes(*key)) for key, (count, _) in source.live.in_flight(_requests(source)).items()
             ],
             names.REQUESTS_TIME: self._requests_time,
-            names.OLDEST_AGE: lambda source: [(source.oldest_age(), {})],
-            names.SESSIONS: lambda source: _labelled(names.STATE.name, source.session_states()),
+            names.OLDEST_AGE: lambda source: [(source.live.oldest_age(), {})],
+            names.SESSIONS: lambda source: _labelled(names.STATE.name, source.live.session_states()),
+            names.SESSIONS_LIMIT: _sessions_limit,
             names.SESSIONS_OPENED: lambda source: _labelled(names.CLIENT.name, source.totals.opened),
             names.SESSIONS_ENDED: lambda source: _labelled(names.REASON.name, source.totals.ended),
             names.COST_TIME: lambda source: _labelled(names.PART.name, source.totals.cost),
-            names.DROPPED: lambda source: _labelled(names.PART.name, source.totals.dropped),
+            names.DROPPED: lambda source: _labelled(names.PART.name, {**LOSSES, **source.totals.dropped}),
             names.FAILURES: lambda source: _labelled(names.PART.name, source.totals.failures),
             names.LEVEL: self._level,
         }
@@ -160,7 +176,7 @@ class Metrics:
 
     def _requests_time(self, source: Source) -> Reading:
         tallies = source.totals.tallies
-        for key, (_, so_far) in source.in_flight().items():
+        for key, (_, so_far) in source.live.in_flight(_requests(source)).items():
             tally = tallies.get(key)
             # A request whose name is learnt while it runs leaves `_other`.
             seconds = so_far + (tally.seconds if tally is not None else 0.0)
@@ -210,7 +226,17 @@ def _labelled(name: str, values: dict[str, Any]) -> Reading:
     return [(value, {name: label}) for label, value in list(values.items())]
 
 
+def _requests(source: Source) -> list[tuple[str, str | None]]:
+    return [key for key in list(source.totals.tallies) if not is_notification(key[0])]
+
+
+def _sessions_limit(source: Source) -> Reading:
+    limit = source.live.session_limit()
+    return [] if limit is None else [(limit, {})]
+
+
 def _faults(source: Source) -> Reading:
     for (method, target), tally in list(source.totals.tallies.items()):
-        for fault, count in list(tally.faults.items()):
-            yield count, {**first_attributes(method, target), names.FAULT.name: fault}
+        said = first_attributes(method, target)
+        for fault in FAULTS:
+            yield tally.faults.get(fault, 0), {**said, names.FAULT.name: fault}

@@ -147,6 +147,12 @@ OLDEST_AGE = Metric(
 )
 SESSIONS = Metric("mcp_otel.sessions", "level", "{session}", "Sessions that are open", (STATE,))
 SESSIONS_OPENED = Metric("mcp_otel.sessions.opened", "sum", "{session}", "Sessions opened", (CLIENT,))
+SESSIONS_LIMIT = Metric(
+    "mcp_otel.sessions.limit",
+    "gauge",
+    "{session}",
+    "Sessions the server admits before it refuses new ones with 503; absent where it has no cap",
+)
 SESSIONS_ENDED = Metric("mcp_otel.sessions.ended", "sum", "{session}", "Sessions ended", (REASON,))
 COST_TIME = Metric("mcp_otel.cost.time", "sum", "s", "Seconds of its host that mcp-otel used", (PART,))
 DROPPED = Metric("mcp_otel.dropped", "sum", "{item}", "Telemetry that mcp-otel had to drop", (PART,))

@@ -103,7 +103,7 @@ class Summary:
         if self._recorder is not None and sys.__stderr__ is not None:
             fd = sys.__stderr__.fileno()
             recorder, colour = self._recorder, os.isatty(fd) and not os.environ.get("NO_COLOR")
-            text = self.text(recorder.totals, recorder.session_states(), recorder.server_name, colour=colour)
+            text = self.text(recorder.totals, recorder.live.session_states(), recorder.server_name, colour=colour)
             write_within(fd, encode(f"\n{text}", sys.__stderr__.encoding), self._patience)
 
     def last_words(self) -> bool:

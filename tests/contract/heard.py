@@ -40,6 +40,8 @@ class Heard:
     told: list[Told]
     opened: Opened
     sink: Sink
+    level: int | None = None
+    """What the server last said of its level before it was asked to end."""
 
     def servers(self) -> list[dict[str, Any]]:
         """Every SERVER span, whoever made it, but for the application's own of its HTTP requests."""
@@ -77,6 +79,7 @@ def hear(form: str, door: Door, sink: Sink, **env: str) -> Heard:
         heard = Heard(form, door, told, opened, sink)
         sink.wait_for(lambda _: len(heard.servers()) >= len(told), 5.0)
         sink.wait_for(lambda _: not in_flight(sink), 5.0)
+        heard.level = sink.wait_for(lambda _: sink.value("mcp_otel.level"))
     sink.quiet(0.3)
     return heard
 

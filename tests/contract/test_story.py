@@ -99,7 +99,16 @@ def test_faults_are_counted_by_who_is_at_fault(heard: Heard) -> None:
         if said.fault is not None:
             labels = expected.targets(expected.method_of(told), said.target) | {"mcp_otel.fault": said.fault}
             want[frozenset(labels.items())] += 1
-    assert counts(heard, "mcp_otel.faults") == dict(want)
+    said_faults = counts(heard, "mcp_otel.faults")
+    assert {said: count for said, count in said_faults.items() if count} == dict(want)
+
+
+def test_faults_that_did_not_happen_are_zero_and_not_absent(heard: Heard) -> None:
+    said = counts(heard, "mcp_otel.faults")
+    targets = {frozenset(label for label in labels if label[0] != "mcp_otel.fault") for labels in said}
+    assert set(said) == {
+        target | {("mcp_otel.fault", who)} for target in targets for who in ("caller", "tool", "server")
+    }
 
 
 def test_phase_times_add_up_to_what_the_spans_say(heard: Heard) -> None:
@@ -163,8 +172,23 @@ def test_the_service_bears_the_name_of_the_server(heard: Heard) -> None:
 
 def test_nothing_of_ours_failed_or_was_dropped_or_said_aloud(heard: Heard) -> None:
     assert counts(heard, "mcp_otel.failures") == {}
-    assert counts(heard, "mcp_otel.dropped") == {}
-    assert heard.sink.value("mcp_otel.level") == 3
+    assert set(by_label(heard, "mcp_otel.dropped", "mcp_otel.part").items()) == {
+        ("spans", 0),
+        ("metrics", 0),
+        ("sessions", 0),
+    }
+    assert heard.level == 3
+
+
+def test_the_last_word_of_a_server_that_ends_is_that_it_says_no_more(heard: Heard) -> None:
+    assert heard.sink.value("mcp_otel.level") == 0
+
+
+def test_the_cap_on_sessions_is_said_where_sessions_come_in(heard: Heard) -> None:
+    door = heard.door
+    assert heard.sink.value("mcp_otel.sessions.limit") == (
+        10_000 if door.http and "--stateless" not in door.flags else None
+    )
     assert [line for line in heard.opened.process.errors if not line.startswith("story: ")] == []
 
 

@@ -16,6 +16,7 @@ ROOMS: dict[str, str] = {
     "mcp_otel.signals.names": "names",
     "mcp_otel.call": "recorder",
     "mcp_otel.governor": "recorder",
+    "mcp_otel.live": "recorder",
     "mcp_otel.exporters": "export",
     "mcp_otel.providers": "export",
     "mcp_otel.__main__": "commands",

@@ -35,7 +35,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
     "summary": ({"event", "methods", "recorder", "settings", "signals", "exit"}, set()),
     "instrumentor": (
-        {"settings", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"},
+        {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"},
         API,
     ),
     "launcher": ({"instrumentor"}, {"opentelemetry.instrumentation"}),

@@ -165,5 +165,5 @@ def test_two_requests_with_one_id_get_two_answers_and_two_spans(before: Original
     with watching() as watched:
         assert anyio.run(twice) == bare
         assert [span.name for span in watched.servers].count("tools/call echo") == 2
-        assert watched.recorder.oldest_age() == 0.0
+        assert watched.recorder.live.oldest_age() == 0.0
         assert dict(watched.totals.failures) == {}

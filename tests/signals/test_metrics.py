@@ -30,8 +30,13 @@ class Recorded:
         self.totals = Totals()
         self.level = 3
         self.flying: dict[tuple[str, str | None], tuple[int, float]] = {}
+        self.limit: int | None = None
 
-    def in_flight(self) -> dict[tuple[str, str | None], tuple[int, float]]:
+    @property
+    def live(self) -> Recorded:
+        return self
+
+    def in_flight(self, known: object) -> dict[tuple[str, str | None], tuple[int, float]]:
         return self.flying
 
     def oldest_age(self) -> float:
@@ -39,6 +44,9 @@ class Recorded:
 
     def session_states(self) -> dict[str, int]:
         return {"active": 2, "idle": 1}
+
+    def session_limit(self) -> int | None:
+        return self.limit
 
 
 class Read:
@@ -148,8 +156,14 @@ def test_every_sum_and_level_is_what_the_source_says(read: Read) -> None:
     totals.dropped["spans"] += 2
     totals.failures["end"] += 3
     read.source.flying = {("tools/call", "add"): (2, 0.25)}
+    read.source.limit = 500
     found = {metric.name: read.points(metric.name) for metric in names.METRICS}
-    assert found[names.FAULTS.name] == [({**ADD, "mcp_otel.fault": "tool"}, 1)]
+    noticed = {"mcp.method.name": "notifications/initialized"}
+    assert found[names.FAULTS.name] == [
+        ({**labels, "mcp_otel.fault": fault}, count)
+        for labels, counts in ((ADD, (0, 1, 0)), (noticed, (0, 0, 0)))
+        for fault, count in zip(("caller", "tool", "server"), counts, strict=True)
+    ]
     assert found[names.MESSAGE_IO.name] == [
         ({"mcp_otel.direction": "received"}, 30),
         ({"mcp_otel.direction": "sent"}, 0),
@@ -164,7 +178,10 @@ def test_every_sum_and_level_is_what_the_source_says(read: Read) -> None:
     assert found[names.SESSIONS_OPENED.name] == [({"mcp_otel.client": "client"}, 1)]
     assert found[names.SESSIONS_ENDED.name] == [({"mcp_otel.reason": "delete"}, 1)]
     assert found[names.COST_TIME.name] == [({"mcp_otel.part": "record"}, 0.5)]
-    assert found[names.DROPPED.name] == [({"mcp_otel.part": "spans"}, 2)]
+    assert found[names.DROPPED.name] == [
+        ({"mcp_otel.part": part}, count) for part, count in (("spans", 2), ("metrics", 0), ("sessions", 0))
+    ]
+    assert found[names.SESSIONS_LIMIT.name] == [({}, 500)]
     assert found[names.FAILURES.name] == [({"mcp_otel.part": "end"}, 3)]
     assert found[names.LEVEL.name] == [({}, 3)]
     times = {(said["mcp_otel.phase"], said["mcp_otel.clock"]): value for said, value in found[names.PHASE_TIME.name]}
@@ -179,10 +196,16 @@ def test_a_sum_never_falls_when_a_request_leaves_other_for_its_own_name(read: Re
     assert [value for _, value in read.points("mcp_otel.requests.time")] == [4.0, 5.0]
 
 
-def test_without_a_source_nothing_is_said(read: Read) -> None:
+def test_without_a_cap_on_sessions_none_is_said(read: Read) -> None:
+    assert read.points(names.SESSIONS_LIMIT.name) == []
+
+
+def test_without_a_source_nothing_is_said_but_that_nothing_is(read: Read) -> None:
     read.metrics.source = None
     assert {metric.name: read.points(metric.name) for metric in names.METRICS if metric.kind != "histogram"} == {
-        metric.name: [] for metric in names.METRICS if metric.kind != "histogram"
+        metric.name: [({}, 0)] if metric is names.LEVEL else []
+        for metric in names.METRICS
+        if metric.kind != "histogram"
     }
 
 

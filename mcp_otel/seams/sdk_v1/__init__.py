@@ -14,5 +14,6 @@ MODULES = {
     "mcp.server.fastmcp.prompts.manager": tools.install_prompts,
     "mcp.server.stdio": transports.install_stdio,
     "mcp.server.streamable_http": transports.install_http,
+    "mcp.server.streamable_http_manager": transports.install_manager,
 }
 """What to hook in which module, once it is imported."""

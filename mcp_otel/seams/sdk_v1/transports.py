@@ -70,3 +70,12 @@ def stamping(kind: Any) -> Any:
 
     functools.update_wrapper(Stamped, kind, updated=())
     return Stamped
+
+
+def install_manager(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook `mcp.server.streamable_http_manager`.
+
+    Raises:
+        MisfitError: it does not look like the 1.x line.
+    """
+    streamable_http.hook_manager(patches, module, recorder)

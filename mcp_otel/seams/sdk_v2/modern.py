@@ -55,7 +55,7 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
 
 
 def install_manager(module: Any, recorder: Recorder, patches: Patches) -> None:
-    """Hook `mcp.server.streamable_http_manager`, which has an alias of the entry.
+    """Hook `mcp.server.streamable_http_manager`, which has an alias of the entry, and the sessions' cap.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
@@ -66,6 +66,7 @@ def install_manager(module: Any, recorder: Recorder, patches: Patches) -> None:
         *("app", "security_settings", "json_response", "lifespan_state", "scope", "receive", "send"),
     )
     patches.replace(module, "handle_modern_request", lambda original: _serving(recorder, original))
+    streamable_http.hook_manager(patches, module, recorder)
 
 
 def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
