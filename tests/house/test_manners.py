@@ -12,6 +12,9 @@ READERS = {"settings", "export", "bootstrap", "commands", "instrumentor"}
 TERMINAL = {"NO_COLOR"}
 """The summary may ask for this one: it concerns the terminal, not us."""
 
+PROGRAMS = ("commands", "demo")
+"""Rooms that are never inside a host."""
+
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 def test_only_the_edge_reads_the_environment(module: Module) -> None:
@@ -35,7 +38,7 @@ def test_only_the_edge_reads_the_environment(module: Module) -> None:
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 def test_nothing_is_written_on_stdout(module: Module) -> None:
-    if module.room == "commands":
+    if module.room in PROGRAMS:
         return
     printed = [
         f"line {call.lineno}"
@@ -52,7 +55,7 @@ def test_nothing_is_written_on_stdout(module: Module) -> None:
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 def test_nobody_forces_a_collection_or_sleeps(module: Module) -> None:
-    if module.room == "commands":
+    if module.room in PROGRAMS:
         return
     unwanted = ("gc.collect", "time.sleep", "sleep", "os._exit", "sys.exit", "breakpoint", "input")
     assert [f"line {call.lineno}: {name}" for name, call in calls(module) if name in unwanted] == []
