@@ -7,6 +7,10 @@ CONTRIB := opentelemetry-instrumentation==0.66b1 opentelemetry-exporter-promethe
 	opentelemetry-distro==0.66b1
 REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
 
+CACHE := $(or $(MCP_OTEL_CACHE),$(HOME)/.cache/mcp-otel)
+COLLECTOR := $(CACHE)/otelcol-$(shell sha256sum collector/builder.yaml | cut -c1-16)
+BUILDER := go.opentelemetry.io/collector/cmd/builder@v0.161.0
+
 # $(call venv,name,what to install): an environment, made anew whenever what it is made of changed
 define venv
 	@echo "making $(VENVS)/$(1)"
@@ -17,7 +21,7 @@ define venv
 	@touch $@
 endef
 
-.PHONY: help test lint wheel demo bench clean
+.PHONY: help test lint wheel demo bench stack collector boards pictures clean
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -48,12 +52,23 @@ demo: $(VENVS)/demo/.made ## see it at work
 bench: $(VENVS)/mcp2/.made ## what a call costs
 	$(VENVS)/mcp2/bin/python -m benchmarks
 
+stack: collector $(VENVS)/mcp2/.made ## what the tests of the stack need beside Debian's packages: see CONTRIBUTING.md
+	$(VENVS)/mcp2/bin/python -m dashboards.preview.cache
+
+collector: $(COLLECTOR)/build/otelcol/otelcol-mcp ## the OpenTelemetry Collector for the tests, from Go modules
+
+boards: $(VENVS)/mcp2/.made ## render the dashboards
+	$(VENVS)/mcp2/bin/python -m dashboards.build
+
+pictures: stack ## draw the dashboards with data of a real run, into docs/pictures
+	$(VENVS)/mcp2/bin/python -m tests.stack.pictures
+
 clean: ## away with all that was made
 	rm -rf $(VENVS) dist build .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENVS)/mcp2/.made: pyproject.toml Makefile
-	$(call venv,mcp2,--editable . --group test --group lint mcp==2.3.0 $(OTEL) $(CONTRIB))
+	$(call venv,mcp2,--editable . --group test --group stack --group lint mcp==2.3.0 $(OTEL) $(CONTRIB))
 
 $(VENVS)/mcp1/.made: pyproject.toml Makefile
 	$(call venv,mcp1,--editable . --group test mcp==1.30.0 $(OTEL) $(CONTRIB))
@@ -63,3 +78,9 @@ $(VENVS)/servers/.made: Makefile
 
 $(VENVS)/demo/.made: pyproject.toml Makefile
 	$(call venv,demo,. mcp-server-time)
+
+$(COLLECTOR)/build/otelcol/otelcol-mcp: collector/builder.yaml
+	@mkdir -p $(COLLECTOR)/build
+	@cp collector/builder.yaml $(COLLECTOR)/
+	GOBIN=$(COLLECTOR) go install $(BUILDER)
+	cd $(COLLECTOR) && CGO_ENABLED=0 ./builder --config builder.yaml

@@ -31,6 +31,9 @@ class Sink:
         self.spans: list[dict[str, Any]] = []
         self.points: dict[tuple[str, Attributes], dict[str, Any]] = {}
         """The latest data point of each series."""
+        self.refusing: int | None = None
+        """The HTTP status that every export gets instead of being taken."""
+        self.refused = 0
         self.bodies: list[bytes] = []
         """Every export as it came, unpacked: where a test looks for what must not be there."""
         self._grpc: Any = None
@@ -125,6 +128,7 @@ class Sink:
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         takers = {"/v1/traces": self._take_spans, "/v1/metrics": self._take_metrics}
+        sink = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -133,9 +137,12 @@ class Sink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                take = takers.get(self.path)
+                take, status = takers.get(self.path), sink.refusing
+                if status is not None:
+                    sink.refused += 1
+                    take = None
                 answer = take(body) if take is not None else b""
-                self.send_response(200 if take is not None else 404)
+                self.send_response(200 if take is not None else status or 404)
                 self.send_header("Content-Type", "application/x-protobuf")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()

@@ -174,7 +174,9 @@ def test_a_hook_that_stays_below_a_foreign_patch_does_nothing_any_more(before: O
         assert _told(watched) == 2 * once  # the first round was not counted twice
 
 
-@pytest.mark.parametrize(("error", "level"), [(None, 0), (RuntimeError("the end"), 3)], ids=["normal", "by an exception"])
+@pytest.mark.parametrize(
+    ("error", "level"), [(None, 0), (RuntimeError("the end"), 3)], ids=["normal", "by an exception"]
+)
 def test_a_process_that_ends_says_that_it_does_unless_an_exception_ends_it(
     error: Exception | None, level: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,11 @@ class Process:
         self.popen.terminate()
         return self._end(seconds)
 
+    def kill(self) -> None:
+        """SIGKILL, as the kernel does when memory runs out."""
+        self.popen.kill()
+        self._end(10.0)
+
     def _end(self, seconds: float) -> tuple[int, bytes]:
         try:
             code = self.popen.wait(seconds)

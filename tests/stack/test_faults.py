@@ -1,0 +1,148 @@
+"""The programs behind a server fall one after another: the server goes on, and what is lost is counted exactly."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.sink import Sink
+from tests.stack.running import Stack, wait
+from tests.stack.story import open_session
+
+DOWN = 180.0
+"""Seconds without Prometheus."""
+EVERY = 0.1
+pytestmark = pytest.mark.timeout(600)
+
+
+@dataclass
+class Caller:
+    """One client that calls `url` ten times a second: how long each call took, and what went wrong."""
+
+    url: str
+    seconds: list[float] = field(default_factory=list)
+    wrong: list[object] = field(default_factory=list)
+
+    def call(self, wire: object, number: int) -> None:
+        params = {"name": "search_articles", "arguments": {"query": "printer"}}
+        began = time.perf_counter()
+        answered = wire.call({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})  # type: ignore[attr-defined]
+        self.seconds.append(time.perf_counter() - began)
+        if len(answered.body.get("result", {}).get("content", ())) == 0:
+            self.wrong.append(answered.body)
+
+    @contextmanager
+    def calling(self) -> Iterator[Caller]:
+        """Call until this ends."""
+        enough = threading.Event()
+
+        def work() -> None:
+            wire = open_session(self.url)
+            while not enough.wait(EVERY):
+                self.call(wire, len(self.seconds) + 10)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            enough.set()
+            thread.join(30)
+
+
+@dataclass
+class Told:
+    """What happened, as seen by client, Prometheus and trace backend."""
+
+    caller: Caller
+    before: int
+    """How many calls had ended when the first program fell."""
+    counted: float
+    lost: dict[str, float]
+    spans: list[str]
+    held: set[str]
+    """Spans that the Collector had taken and not delivered when it was killed."""
+    scrapes: tuple[float, float]
+    """Of the Collector by Prometheus: in the five seconds before it was killed, and while it was down."""
+
+
+@pytest.fixture(scope="module")
+def told(begun: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """Prometheus is down for three minutes; meanwhile the trace backend fails, and the Collector is killed."""
+    with Sink() as sink, Stack(tmp_path_factory.mktemp("faults"), sink.url) as stack:
+        stack.start("collector", "prometheus")
+        # One span for each message, so that messages can be counted by them.
+        url = stack.desk(MCP_OTEL_PHASE_SPANS="off")
+        with Caller(url).calling() as caller:
+            wait(lambda: len(caller.seconds) > 100 and sink.spans, 60, "a hundred calls")
+            before, fell = len(caller.seconds), time.time()
+            stack.kill("prometheus")
+            sink.refusing = 503
+            wait(lambda: sink.refused > 1, 30, "the trace backend failing")
+            arrived = len(sink.spans)
+            wait(lambda: len(caller.seconds) > before + 50, 60, "fifty calls more")
+            stack.kill("collector")
+            time.sleep(30)  # longer than an exporter tries
+            sink.refusing = None
+            stack.start("collector")
+            wait(lambda: len(sink.spans) > arrived, 60, "what the Collector held on disk")
+            held = {span["span_id"] for span in sink.spans[arrived:]}
+            while time.time() < fell + DOWN:
+                time.sleep(0.2)
+            stack.start("prometheus")
+        called = len(caller.seconds)
+        count = 'sum(mcp_server_operation_duration_seconds_count{mcp_method_name="tools/call"})'
+        wait(lambda: stack.value(count) == called, 30, f"{called} calls in Prometheus")
+        lost = {
+            part: stack.value(f'mcp_otel_dropped_total{{mcp_otel_part="{part}"}}') or 0 for part in ("spans", "metrics")
+        }
+        messages = called + 2  # initialize and its notification
+        wait(lambda: len({span["span_id"] for span in sink.spans}) + lost["spans"] >= messages, 30, "every span")
+        scrapes = [
+            stack.value(f'sum(count_over_time(up{{job="mcp-servers"}}[{seconds:.0f}s] @ {end:.3f}))') or 0.0
+            for seconds, end in ((5, fell), (DOWN - 2, fell + DOWN - 1))
+        ]
+        yield Told(
+            caller,
+            before,
+            stack.value(count) or 0,
+            lost,
+            [span["span_id"] for span in sink.spans],
+            held,
+            (scrapes[0], scrapes[1]),
+        )
+
+
+def test_the_server_answers_every_call_as_before(told: Told) -> None:
+    assert told.caller.wrong == []
+    assert len(told.caller.seconds) > told.before + 600
+    # The machine does more or less besides; without its telemetry's backends a call must not wait for them.
+    during = told.caller.seconds[told.before :]
+    assert statistics.median(during) < 2 * statistics.median(told.caller.seconds[: told.before])
+    assert max(during) < 5.0
+
+
+def test_no_call_is_missing_in_prometheus_after_three_minutes_without_it(told: Told) -> None:
+    assert told.counted == len(told.caller.seconds)
+
+
+def test_what_prometheus_missed_is_its_own_scrapes_and_nothing_else(told: Told) -> None:
+    before, during = told.scrapes
+    assert before >= 3
+    assert during == 0
+
+
+def test_every_span_is_delivered_or_counted_as_lost(told: Told) -> None:
+    assert len(set(told.spans)) + told.lost["spans"] == len(told.caller.seconds) + 2
+    assert told.lost["spans"] > 0
+    assert told.lost["metrics"] > 0
+
+
+def test_what_the_collector_had_taken_survives_its_being_killed(told: Told) -> None:
+    assert len(told.held) > 0

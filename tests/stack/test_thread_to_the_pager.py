@@ -1,0 +1,135 @@
+"""A real server, the real Collector, Prometheus and Alertmanager: what the server does is what is read and paged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from mcp_otel.signals import names, prometheus
+from tests.stack.boards import queries
+from tests.stack.running import ROOT, ask, wait
+from tests.stack.story import ABANDONED, Story
+
+RULES = [
+    rule
+    for name in ("recording.yml", "alerts.yml")
+    for group in yaml.safe_load((ROOT / "alerts" / name).read_text())["groups"]
+    for rule in group["rules"]
+]
+HOURS = {
+    # These say nothing before there is enough history behind them; promtool's tests give it to them.
+    "mcp_instance:sessions_left:seconds_deriv30m",
+    "mcp_instance:sessions_left:seconds_deriv1h",
+}
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_every_metric_arrives_under_the_name_that_the_table_gives_it(story: Story) -> None:
+    found = ask(f"{story.stack.prometheus}/api/v1/label/__name__/values")["data"]
+    ours = {name for name in found if name.startswith(("mcp_otel_", "mcp_server_"))}
+    said = {name for metric in names.METRICS for name in prometheus.names(metric)}
+    unsaid = prometheus.names(names.FAILURES)  # nothing of ours failed
+    assert ours == said - set(unsaid)
+
+
+def test_every_label_arrives_under_the_name_that_the_table_gives_it(story: Story) -> None:
+    said = {prometheus.label(label) for metric in names.METRICS for label in metric.labels}
+    found = {
+        label
+        for metric in names.METRICS
+        for name in prometheus.names(metric)
+        for series, _ in story.stack.query(name)
+        for label in series
+    }
+    absent = {prometheus.label(names.PROMPT)}  # the desk has no prompts
+    assert found - {"__name__", "job", "instance", "le"} == said - absent
+
+
+@pytest.mark.parametrize(("board", "panel", "expression"), list(queries()), ids=lambda text: text[:60])
+def test_the_query_of_a_panel_has_data(board: str, panel: str, expression: str, story: Story) -> None:
+    assert wait(lambda: story.stack.query(expression), 60, f"{board}, {panel}: {expression}")
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if "record" in rule], ids=lambda rule: rule["record"])
+def test_a_recording_rule_has_data(rule: dict[str, Any], story: Story) -> None:
+    if rule["record"] in HOURS:
+        story.stack.query(rule["expr"])
+    else:
+        assert wait(lambda: story.stack.query(rule["expr"]), 150, rule["record"])
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if "alert" in rule], ids=lambda rule: rule["alert"])
+def test_whatever_an_alert_compares_has_data(rule: dict[str, Any], story: Story) -> None:
+    story.stack.query(rule["expr"])
+    for selector in selectors(promql_parser.parse(rule["expr"])):
+        if selector.split("{")[0].split("[")[0] not in HOURS:
+            assert wait(lambda: story.stack.query(selector), 150, selector)  # noqa: B023
+
+
+def test_sessions_that_clients_abandon_are_counted_against_the_cap(story: Story) -> None:
+    assert story.stack.value("mcp_otel_sessions_limit") == 10_000
+    assert (story.stack.value("sum(mcp_otel_sessions)") or 0) >= ABANDONED
+
+
+def test_no_evaluation_of_a_rule_fails(story: Story) -> None:
+    groups = ask(f"{story.stack.prometheus}/api/v1/rules")["data"]["groups"]
+    assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
+    assert [rule["lastError"] for group in groups for rule in group["rules"] if "lastError" in rule] == []
+    assert story.stack.value("sum(prometheus_rule_evaluation_failures_total)") in (None, 0.0)
+
+
+def test_a_trace_arrives_with_one_server_span_for_each_message(story: Story) -> None:
+    spans = [span for span in story.sink.spans if span["kind"] == "SERVER"]
+    assert {span["resource"]["service.name"] for span in spans} == {"support-desk"}
+    requests = [(span["resource"]["service.instance.id"], span["span_id"]) for span in spans]
+    assert len(requests) == len(set(requests)) > 100
+
+
+def test_the_boards_show_it(story: Story, tmp_path: Path) -> None:
+    from dashboards.preview.draw import draw
+
+    boards = draw(story.stack.prometheus, out=tmp_path, range_="5m", scrape_interval="1s", variables={"earlier": "1m"})
+    assert [(panel.title, panel.errors) for board in boards for panel in board.panels if panel.errors] == []
+    empty = [panel.title for board in boards for panel in board.panels if panel.no_data]
+    assert empty == []
+    assert {path.name for path in tmp_path.iterdir()} == {"overview.png", "tools.png"}
+
+
+def test_a_hung_call_reaches_the_pager_and_so_does_its_end(story: Story) -> None:
+    stack = story.stack
+
+    def paged() -> list[dict[str, Any]]:
+        alerts = ask(f"{stack.alertmanager}/api/v2/alerts")
+        return [alert for alert in alerts if alert["labels"]["alertname"] == "McpCallHung"]
+
+    (alert,) = wait(paged, 480, "an alert for the call that hangs")
+    assert {name: alert["labels"][name] for name in ("job", "severity", "pattern")} == {
+        "job": "support-desk",
+        "severity": "ticket",
+        "pattern": "resource_contention",
+    }
+    assert [receiver["name"] for receiver in alert["receivers"]] == ["ticket"]
+    assert alert["annotations"]["runbook_url"].endswith("/alerts/runbooks/McpHungCalls.md")
+    assert "support-desk" in alert["annotations"]["summary"]
+    story.release()
+    assert story.hung.over(20)
+
+    wait(
+        lambda: not stack.query('ALERTS{alertname="McpCallHung",alertstate="firing"}'),
+        150,
+        "the end of the alert",
+    )
+
+
+def selectors(expression: Any) -> list[str]:
+    """Every selector in `expression`, as text."""
+    name = type(expression).__name__
+    if name == "VectorSelector":
+        return [str(expression.prettify()).split(" offset ")[0]]
+    children = [getattr(expression, field, None) for field in ("expr", "lhs", "rhs", "vector_selector", "param")]
+    children += list(getattr(expression, "args", None) or [])
+    return [found for child in children if child is not None for found in selectors(child)]
