@@ -168,7 +168,7 @@ def _over_time() -> Sequence[frame.Panel]:
             [
                 Line(
                     f"{legend(names.TOOL)}: {legend(names.FAULT)}",
-                    queries.faults(replace(TOOL, by=(names.TOOL, names.FAULT))),
+                    queries.faults(replace(TOOL, by=(names.TOOL, names.FAULT))) + " > 0",
                 )
             ],
             none="no faults",

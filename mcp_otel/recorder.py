@@ -281,7 +281,7 @@ class Recorder:
                 self.count_failure("spans", error)
         if self.metrics is not None:
             try:
-                self.metrics.record(event)
+                self.metrics.record(event, call.span)
             except Exception as error:
                 self.count_failure("metrics", error)
         for sink in self.sinks:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, set_span_in_context
 
 from mcp_otel.event import FAULTS, Event
 from mcp_otel.methods import CLIENT_METHODS, LASTING, is_notification
@@ -56,13 +58,32 @@ class Source(Protocol):
         """How much is said, 0 to 3."""
 
 
+class Waiting:
+    """Durations of one label set that wait for a reader, and the sampled span of the slowest of them."""
+
+    __slots__ = ("durations", "said", "slowest", "span")
+
+    def __init__(self, said: Attributes) -> None:
+        self.said = said
+        self.durations: deque[float] = deque()
+        self.slowest = 0.0
+        self.span: SpanContext | None = None
+
+    def note(self, duration: float, span: Span) -> None:
+        """The message that took so long has this span: the slowest becomes the exemplar."""
+        if duration > self.slowest:
+            context = span.get_span_context()
+            if context.trace_flags.sampled:
+                self.slowest, self.span = duration, context
+
+
 class Metrics:
     """The instruments of one meter provider. An SDK keeps instruments for ever, so `source` is what comes and goes."""
 
     def __init__(self, provider: MeterProvider, version: str) -> None:
         self.source: Source | None = None
-        self._sets: dict[tuple[Any, ...], tuple[Attributes, deque[float]]] = {}
-        self._alone: dict[str, tuple[Attributes, deque[float]]] = {}
+        self._sets: dict[tuple[Any, ...], Waiting] = {}
+        self._alone: dict[str, Waiting] = {}
         self._waiting = 0
         self._highest: dict[tuple[str, ...], float] = {}
         meter = provider.get_meter(names.SCOPE, version, names.SCHEMA_URL)
@@ -71,26 +92,35 @@ class Metrics:
         for metric, read in self._readings().items():
             self._observe(meter, metric, read)
 
-    def record(self, event: Event) -> None:
+    def record(self, event: Event, span: Span | None = None) -> None:
         """One message into the standard duration histogram, unless its answer is a stream that lives for hours.
 
-        It gets there when a reader collects: recording at once costs the host's thread three times as much.
+        It gets there when a reader collects: recording at once costs the host's thread three times as much. `span` is
+        the message's own, if it has one, and may become an exemplar.
         """
         if event.method in LASTING:
             return
-        said, durations = self._set(event)
+        waiting = self._set(event)
         if self._waiting < MAX_WAITING:
             self._waiting += 1
-            durations.append(event.duration)
+            if span is not None:
+                waiting.note(event.duration, span)
+            waiting.durations.append(event.duration)
         else:
-            self._operation.record(event.duration, said)
+            self._operation.record(event.duration, waiting.said)
 
     def settle(self) -> None:
         """Put what waits into the histogram; runs in the thread of whoever collects."""
         self._waiting = 0
-        for said, durations in [*self._sets.values(), *self._alone.values()]:
-            while durations:
-                self._operation.record(durations.popleft(), said)
+        for waiting in [*self._sets.values(), *self._alone.values()]:
+            while waiting.durations:
+                duration, exemplar = waiting.durations.popleft(), waiting.span
+                if exemplar is not None and duration == waiting.slowest:
+                    context = set_span_in_context(NonRecordingSpan(exemplar), Context())
+                    self._operation.record(duration, waiting.said, context)
+                else:
+                    self._operation.record(duration, waiting.said)
+            waiting.slowest, waiting.span = 0.0, None
 
     def record_session(self, seconds: float, version: str | None, transport: str | None, crashed: bool) -> None:
         """One ended session into the standard histogram."""
@@ -105,7 +135,7 @@ class Metrics:
             said[names.ERROR_TYPE.name] = "crash"
         self._session.record(seconds, said)
 
-    def _set(self, event: Event) -> tuple[Attributes, deque[float]]:
+    def _set(self, event: Event) -> Waiting:
         key = (
             event.method,
             event.target,
@@ -118,9 +148,9 @@ class Metrics:
         found = self._sets.get(key)
         if found is None:
             if len(self._sets) < names.MAX_OPERATION_SERIES - len(CLIENT_METHODS) - 1:
-                found = self._sets[key] = operation_attributes(event), deque()
+                found = self._sets[key] = Waiting(operation_attributes(event))
             else:  # beyond the bound a method is said alone; there is room for that
-                found = self._alone.setdefault(event.method, (first_attributes(event.method, None), deque()))
+                found = self._alone.setdefault(event.method, Waiting(first_attributes(event.method, None)))
         return found
 
     def _observe(self, meter: Meter, metric: Metric, read: Callable[[Source], Reading]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from mcp_otel.signals import names
 from mcp_otel.signals.metrics import MAX_WAITING, Metrics, operation_attributes
@@ -100,10 +101,37 @@ def test_a_stream_that_lives_for_hours_is_no_latency(read: Read) -> None:
 def test_what_waits_for_a_reader_is_bounded_and_nothing_is_lost(read: Read) -> None:
     for _ in range(MAX_WAITING + 10):
         read.metrics.record(event(duration=0.5))
-    waiting = sum(len(durations) for _, durations in read.metrics._sets.values())
+    waiting = sum(len(each.durations) for each in read.metrics._sets.values())
     assert waiting == MAX_WAITING
     ((_, (count, total)),) = read.points("mcp.server.operation.duration")
     assert (count, total) == (MAX_WAITING + 10, 0.5 * (MAX_WAITING + 10))
+
+
+def test_the_slowest_message_between_two_collections_is_the_exemplar(read: Read) -> None:
+    def span(number: int, sampled: bool = True) -> NonRecordingSpan:
+        return NonRecordingSpan(SpanContext(number, number, False, TraceFlags(1 if sampled else 0)))
+
+    def exemplars() -> list[tuple[float, int | None]]:
+        data = read.readers[0].get_metrics_data()
+        assert data is not None
+        return [
+            (exemplar.value, exemplar.span_id)
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == "mcp.server.operation.duration"
+            for point in metric.data.data_points
+            for exemplar in getattr(point, "exemplars", ())
+        ]
+
+    for number, duration in enumerate((0.25, 0.75, 0.5), 1):
+        read.metrics.record(event(duration=duration), span(number))
+    read.metrics.record(event(duration=0.9), span(4, sampled=False))
+    assert exemplars() == [(0.75, 2)]
+    read.metrics.record(event(duration=0.1), span(5))
+    assert exemplars() == [(0.1, 5)]
+    read.metrics.record(event(duration=0.2))
+    assert exemplars() == []
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ class Stack:
         config.write_text(text)
         command = [
             need("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{self.ports['prometheus']}",
+            f"--web.listen-address=127.0.0.1:{self.ports['prometheus']}", "--enable-feature=exemplar-storage",
         ]  # fmt: skip
         return command, {}, "Server is ready to receive web requests"
 
