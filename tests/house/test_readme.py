@@ -15,8 +15,8 @@ from tests.house.source import PACKAGE, ROOT
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-ELSEWHERE = ("pip install", "make ")
-"""Run by make themselves, from a built wheel."""
+ELSEWHERE = ("pip install", "make ", "docker compose")
+"""Run by make themselves, from a built wheel; the compose file has tests of its own."""
 SERVER = """\
 try:
     from mcp.server.mcpserver import MCPServer as Server
