@@ -56,10 +56,12 @@ class Stack:
     """A Collector, a Prometheus, an Alertmanager and support desks; each can be killed and started again.
 
     Traces leave the Collector for `traces` (an OTLP/HTTP URL up to the host). `folder` outlives every program.
+    `expiration` is how long the Collector shows a server that fell silent, if not as long as it is shipped.
     """
 
-    def __init__(self, folder: Path, traces: str) -> None:
+    def __init__(self, folder: Path, traces: str, expiration: str | None = None) -> None:
         self.folder, self._traces = folder, traces
+        self._expiration = {"OTELCOL_METRIC_EXPIRATION": expiration} if expiration else {}
         self.programs: dict[str, Process] = {}
         names = ("grpc", "http", "metrics", "health", "self", "prometheus", "alertmanager")
         self.ports = {name: free_port() for name in names}
@@ -131,6 +133,7 @@ class Stack:
             "OTELCOL_SELF_PORT": str(self.ports["self"]),
             "OTELCOL_STORAGE": str(self.folder / "queue"),
             "OTELCOL_TRACES": f"{self._traces}/v1/traces",
+            **self._expiration,
         }
         return [collector(), "--config", str(ROOT / "collector" / "agent.yaml")], env, "Everything is ready"
 

@@ -81,12 +81,14 @@ class Told:
     """Spans that the Collector had taken and not delivered when it was killed."""
     scrapes: tuple[float, float]
     """Of the Collector by Prometheus: in the five seconds before it was killed, and while it was down."""
+    last: float
+    """The last word of the server on its level, once its series had ended because it was killed."""
 
 
 @pytest.fixture(scope="module")
 def told(begun: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     """Prometheus is down for three minutes; meanwhile the trace backend fails, and the Collector is killed."""
-    with Sink() as sink, Stack(tmp_path_factory.mktemp("faults"), sink.url) as stack:
+    with Sink() as sink, Stack(tmp_path_factory.mktemp("faults"), sink.url, "10s") as stack:
         stack.start("collector", "prometheus")
         # One span for each message, so that messages can be counted by them.
         url = stack.desk(MCP_OTEL_PHASE_SPANS="off")
@@ -122,6 +124,9 @@ def told(begun: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[To
             stack.value(f'sum(count_over_time(up{{job="mcp-servers"}}[{seconds:.0f}s] @ {end:.3f}))') or 0.0
             for seconds, end in ((5, fell), (DOWN - 2, fell + DOWN - 1))
         ]
+        stack.kill("desk")
+        wait(lambda: stack.value("count(mcp_otel_level)") is None, 60, "the end of the dead server's series")
+        last = stack.value("max(last_over_time(mcp_otel_level[5m]))") or 0.0
         yield Told(
             caller,
             before,
@@ -130,6 +135,7 @@ def told(begun: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[To
             [span["span_id"] for span in sink.spans],
             held,
             (scrapes[0], scrapes[1]),
+            last,
         )
 
 
@@ -159,3 +165,7 @@ def test_every_span_is_delivered_or_counted_as_lost(told: Told) -> None:
 
 def test_what_the_collector_had_taken_survives_its_being_killed(told: Told) -> None:
     assert len(told.held) >= 20
+
+
+def test_a_server_that_is_killed_leaves_no_stale_series_and_did_not_say_goodbye(told: Told) -> None:
+    assert told.last == 3
