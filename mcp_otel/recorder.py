@@ -174,8 +174,10 @@ class Recorder:
     def handled(self, call: Call) -> None:
         """The handler of `call` is done. Unless a transport still has to write its answer, so is the call."""
         call.handled = True
-        if (call.outcome is None and not call.cancelled) or not call.awaits_write:
+        unanswered, written = call.outcome is None, not call.awaits_write
+        if unanswered or written:
             call.lap(HANDLER)
+        if (unanswered and not call.cancelled) or written:
             self.end(call)
 
     def end(self, call: Call) -> None:

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from opentelemetry import context as otel_context
 
-from mcp_otel.call import DECODE, ENCODE, WRITE, Call, Exchange, Session
+from mcp_otel.call import DECODE, ENCODE, HANDLER, WRITE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams.patch import Patches, around, expect
 from mcp_otel.seams.stdio import arriving
@@ -228,10 +228,12 @@ def encoding(
             return None
         exchange = exchanges.get()
         call = exchange.call if exchange is not None else None
+        # A transport may answer for a handler that was cancelled: what came before was the handler's.
+        phase = HANDLER if call is not None and call.outcome is None and call.opened else WRITE
         if call is not None and not answers(recorder, call, message):
             call = None
         if call is not None:
-            call.lap(WRITE)
+            call.lap(phase)
             call.begin()
         return exchange, call
 

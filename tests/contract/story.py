@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from time import sleep
 from typing import Any
 
 from tests.contract.doors import HANDSHAKE, LINE, Door, Opened
 from tests.wire import Body, Pending
 
 LONG = 30.0
+LASTS = 0.15
+"""Seconds until a client gives up."""
 SHORT = 0.3
 
 
@@ -133,6 +136,7 @@ def _tell(opened: Opened, door: Door, number: int, step: Step) -> list[Told]:
 def _cancel(opened: Opened, step: Step, told: Told) -> Told:
     params = {"requestId": told.request_id, "reason": step.ends}
     body = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+    sleep(LASTS)  # whose time this is, is told by the phases
     return Told(f"{step.name}: notice", opened.wire.begin(body), None)
 
 

@@ -103,6 +103,17 @@ def test_faults_are_counted_by_who_is_at_fault(heard: Heard) -> None:
     assert {said: count for said, count in said_faults.items() if count} == dict(want)
 
 
+def test_a_call_that_lasts_is_its_handlers_or_its_clients_also_when_it_is_cancelled(heard: Heard) -> None:
+    lasting = [span for span in heard.servers() if span["end"] - span["start"] > 100_000_000]
+    shares = {
+        span["name"]: (phases(span).get("handler", 0.0) + phases(span).get("peer", 0.0))
+        / ((span["end"] - span["start"]) * 1e-9)
+        for span in lasting
+    }
+    assert len(shares) > 0
+    assert {name: share for name, share in shares.items() if share < 0.8} == {}
+
+
 def test_faults_that_did_not_happen_are_zero_and_not_absent(heard: Heard) -> None:
     said = counts(heard, "mcp_otel.faults")
     targets = {frozenset(label for label in labels if label[0] != "mcp_otel.fault") for labels in said}

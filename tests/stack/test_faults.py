@@ -115,6 +115,7 @@ def told(begun: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[To
         called = len(caller.seconds)
         count = 'sum(mcp_server_operation_duration_seconds_count{mcp_method_name="tools/call"})'
         wait(lambda: stack.value(count) == called, 30, f"{called} calls in Prometheus")
+        counted = stack.value(count) or 0.0
         lost = {
             part: stack.value(f'mcp_otel_dropped_total{{mcp_otel_part="{part}"}}') or 0 for part in ("spans", "metrics")
         }
@@ -130,7 +131,7 @@ def told(begun: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[To
         yield Told(
             caller,
             before,
-            stack.value(count) or 0,
+            counted,
             lost,
             [span["span_id"] for span in sink.spans],
             held,
