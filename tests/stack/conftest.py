@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import version
 
 import pytest
 
 from tests.stack.story import Story
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stack is tried once, with the tests of the 2.x line."""
-    if version("mcp").startswith("1."):
-        for item in items:
-            if "tests/stack/" in item.nodeid:
-                item.add_marker(pytest.mark.skip(reason="the stack is tried once, with the tests of the 2.x line"))
 
 
 @pytest.fixture(scope="session")
