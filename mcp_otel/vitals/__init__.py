@@ -1,0 +1,1 @@
+"""Cheap readings of the process itself, between messages: plain numbers that instruments read later."""
