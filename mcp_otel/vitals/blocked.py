@@ -17,9 +17,8 @@ from mcp_otel.vitals.stepping import Spend, spender
 
 OTHER = "_other"
 UNSEEN = "_unseen"
-"""Where a loop was blocked that let nobody look before it was over."""
-MAX_PLACES = 50
-MAX_NAME = 100
+"""The place of a blockage that let nobody look before it was over."""
+MAX_PLACES, MAX_NAME = 50, 100
 CLOSE = 0.05
 """Seconds between two looks at a loop that is blocked; two of them at one that has no selector to tell since when."""
 HALF = int(CLOSE * 1e9)
@@ -44,6 +43,9 @@ class Blockage(NamedTuple):
     place: Place
     seconds: float
     over: bool
+
+
+Told = Callable[[Blockage], object]
 
 
 class Eye:
@@ -78,7 +80,7 @@ class Eye:
         return self._asked or None
 
     def notice(self, now: int, missed: int) -> None:
-        """Of the nanoseconds before `now`, `missed` passed without a look: was it the whole process that stood still?"""
+        """Find out whether the whole process stood still in the `missed` nanoseconds when one should have looked."""
         before, self._spent = self._spent, self.pulse.cpu()
         if missed and self.place is None and before is not None and self._spent is not None:
             self.still = now if self._spent - before < missed / 10 else self.still
@@ -90,8 +92,7 @@ class Eye:
         return place if max(self._asked or self.pulse.step() or 0, self.still) == since else None
 
     def _answer(self) -> None:
-        asked, self._asked = self._asked, 0
-        now = perf_counter_ns()
+        now, asked, self._asked = perf_counter_ns(), self._asked, 0
         if now - asked > self._bound:
             self.pulse.long.append((asked, now))
 
@@ -104,9 +105,7 @@ class Blocked:
     installed, else the innermost. On uvloop it looks ten times a second, and knows the seconds to 0.05.
     """
 
-    def __init__(
-        self, loops: Loops, told: Callable[[Blockage], object] | None = None, own: Collection[str] = ()
-    ) -> None:
+    def __init__(self, loops: Loops, told: Told | None = None, own: Collection[str] = ()) -> None:
         self.own = own
         self._loops = loops
         self._told = told
@@ -176,9 +175,8 @@ class Blocked:
             began = max(began, eye.still)
             if began != eye.since or eye.place is None:
                 self._end(eye, now)
-                if ended - began < self._bound:
-                    continue
-                self._begin(eye, NOWHERE, began, ended)
+                if ended - began >= self._bound:
+                    self._begin(eye, NOWHERE, began, ended)
             self._end(eye, ended)
         since = None if since is None else max(since, eye.still)
         if since != eye.since:

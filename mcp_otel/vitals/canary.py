@@ -83,6 +83,7 @@ class Canaries:
         self._active = True
         self._clock = clock
         self._began: float | None = None
+        self._frozen_before = gc.get_freeze_count()  # Python 3.12 starts with some
         self._frozen: tuple[Full, frozenset[int] | None] | None = None
         self._lock = RLock()
         self._tallies: dict[Label, _Tally] = {}
@@ -200,7 +201,7 @@ class Canaries:
             return known[1]
         frozen: frozenset[int] | None = frozenset()
         judged = frozenset(canary.key for canary in alive if canary.due <= full.began)
-        if judged and gc.get_freeze_count():
+        if judged and gc.get_freeze_count() > self._frozen_before:
             if full.seconds < CHEAP:
                 hidden = judged.difference(map(id, gc.get_objects()))
                 frozen = frozenset(canary.key for canary in alive if canary.key in hidden and gc.is_tracked(canary()))

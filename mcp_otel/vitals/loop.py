@@ -31,7 +31,6 @@ IDLE_BEAT = 2.0
 """The same for an idle loop that cannot say when it works again; one that can has no heartbeat."""
 QUIET_NS = 250_000
 """A loop that was busy for less between two heartbeats is idle: a heartbeat alone takes a tenth of it."""
-MAX_LOOPS = 64
 
 _random = Random()  # noqa: S311  (not the shared one: the host may have seeded it)
 
@@ -191,8 +190,8 @@ class Loops:
     def watch(self) -> Undo:
         """Watch asyncio's loop that runs here, if one does, until the answer is called or it is closed or gone."""
         loop = asyncio._get_running_loop()
-        if loop is None or (key := id(loop)) in self._pulses or len(self._pulses) >= MAX_LOOPS:
-            return _nothing
+        if loop is None or (key := id(loop)) in self._pulses or len(self._pulses) >= 64:
+            return lambda: None
         pulse = self._pulses[key] = Pulse(loop, self, lambda _: self._drop(key, pulse))
         self.tell(pulse.start, loop)
         self.tell(self.roused)
@@ -232,9 +231,6 @@ class Loops:
         if self._pulses.get(key) is pulse and self._pulses.pop(key, None) is not None:
             self._ended.append(pulse.busy())
             pulse.undo()
-
-
-def _nothing() -> None: ...
 
 
 def replace(owner: Any, name: str, made: Callable[..., Any]) -> Undo:

@@ -16,6 +16,9 @@ FULL = 2
 ALL_FULL = "t" in getattr(sys, "abiflags", "")
 """Free-threaded Python has no generations: each collection covers every object, and says it was of the youngest."""
 
+OWN = 1_000
+"""Objects that Python itself may have frozen: 375 in 3.12."""
+
 State = Literal["on", "off", "frozen"]
 
 
@@ -70,7 +73,7 @@ class Pauses:
 
 
 def state() -> State:
-    """Whether Python collects by itself: `off` when disabled, `frozen` when some objects are kept out of it."""
+    """Whether Python collects by itself: `off` when disabled, `frozen` when the host keeps objects out of it."""
     if not gc.isenabled() or gc.get_threshold()[0] == 0:
         return "off"
-    return "frozen" if gc.get_freeze_count() else "on"
+    return "frozen" if gc.get_freeze_count() > OWN else "on"

@@ -43,13 +43,16 @@ def spin(seconds: float) -> float:
     return time.perf_counter() - began
 
 
-async def work(share: float, seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
-    """Be busy by `clock` for `share` of so many seconds, whatever else the machine does."""
+async def work(
+    share: float, seconds: float, clock: Callable[[], float] = time.perf_counter, rest: float | None = None
+) -> None:
+    """Be busy by `clock` for `share` of so many seconds, whatever else the machine does; with `rest` by blocking."""
     began, spun = time.perf_counter(), 0.0
     while (elapsed := time.perf_counter() - began) < seconds:
         since = clock()
         while spun + clock() - since < share * elapsed:
-            pass
+            if rest is not None:
+                time.sleep(rest)
         spun += clock() - since
         await asyncio.sleep(0.005)
 
@@ -111,7 +114,7 @@ def test_several_loops_are_summed_and_one_that_ended_still_counts() -> None:
 
     async def main(share: float, seconds: float) -> None:
         loops.watch()
-        await work(share, seconds)
+        await work(share, seconds, rest=0.001)  # not two that spin: they would wait for each other
 
     threads = [
         threading.Thread(target=lambda share=share, seconds=seconds: asyncio.run(main(share, seconds)))
