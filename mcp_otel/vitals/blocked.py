@@ -79,11 +79,11 @@ class Eye:
                 loop.call_soon_threadsafe(self._answer, context=Context())
         return self._asked or None
 
-    def notice(self, now: int, missed: int) -> None:
-        """Find out whether the whole process stood still in the `missed` nanoseconds when one should have looked."""
+    def notice(self, now: int, pause: int, late: int) -> None:
+        """Find out whether the whole process stood still: this look comes too late, and the loop did not run either."""
         before, self._spent = self._spent, self.pulse.cpu()
-        if missed and self.place is None and before is not None and self._spent is not None:
-            self.still = now if self._spent - before < missed / 10 else self.still
+        if late > self._bound / 2 and self.place is None and before is not None and self._spent is not None:
+            self.still = now if self._spent - before < pause + late / 10 else self.still
 
     def look(self, since: int, own: Collection[str]) -> Place | None:
         """Where its thread is now; None when the step that began at `since` is over meanwhile."""
@@ -148,18 +148,18 @@ class Blocked:
     def _run(self) -> None:
         self._gate.acquire(blocking=False)
         while not self._stopped:
-            late = perf_counter_ns() - self._looked - int(self._pause * 1e9) if self._pause >= 0 else 0
-            self._pause = self._loops.bound
-            self._loops.tell(self._look, late > self._bound // 2)
+            pause, self._pause = int(self._pause * 1e9), self._loops.bound
+            late = perf_counter_ns() - self._looked - pause if pause >= 0 else 0
+            self._loops.tell(self._look, pause, late)
             self._looked = perf_counter_ns()
             self._gate.acquire(timeout=self._pause)
 
-    def _look(self, late: bool) -> None:
+    def _look(self, pause: int, late: int) -> None:
         pulses = self._loops.pulses()
         for pulse in pulses:
             eye = self._eyes.get(pulse) or self._eyes.setdefault(pulse, Eye(pulse, self._bound))
             now = perf_counter_ns()
-            eye.notice(now, now - self._looked if late else 0)
+            eye.notice(now, pause, late)
             self._judge(eye, now)
         for pulse in self._eyes.keys() - set(pulses):
             self._end(self._eyes.pop(pulse), perf_counter_ns())

@@ -141,7 +141,7 @@ def test_frozen_garbage_is_unknown_and_what_is_held_beside_it_is_retained(watche
 
 def test_what_is_frozen_is_not_looked_for_in_a_large_heap(watched: Watched) -> None:
     def slow(phase: str, _: dict[str, int]) -> None:
-        watched.clock.now += CHEAP
+        watched.clock.now += 2 * CHEAP
 
     held = Session()
     gc.freeze()

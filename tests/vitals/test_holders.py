@@ -202,12 +202,11 @@ def test_neither_the_search_nor_weak_references_nor_wrappers_of_ours_hold_anythi
     session = Session()
     canaries = Canaries(grace=0.0)
     canaries.watch(session, "session")
-    ours = never_raises(session)  # type: ignore[type-var]
+    REGISTRY.sessions["ours"] = never_raises(session)  # type: ignore[type-var]
     try:
         assert chain(session) is None
     finally:
         canaries.close()
-        del ours
 
 
 def test_nothing_of_a_user_is_said_and_no_code_of_the_host_runs() -> None:
