@@ -59,9 +59,7 @@ class Eye:
         """When that began, and when it was seen last."""
         self.still = 0
         """When the whole process had stood still, perhaps stopped: no step counts from before."""
-        self._bound = bound
-        self._asked = 0
-        self._spent = pulse.cpu()
+        self._bound, self._asked, self._spent = bound, 0, pulse.cpu()
 
     def busy_since(self, now: int) -> int | None:
         """When its step in progress began, as far as one knows; None when it has none.
@@ -79,11 +77,12 @@ class Eye:
                 loop.call_soon_threadsafe(self._answer, context=Context())
         return self._asked or None
 
-    def notice(self, now: int, pause: int, late: int) -> None:
-        """Find out whether the whole process stood still: this look comes too late, and the loop did not run either."""
+    def notice(self, now: int, late: bool) -> None:
+        """Find out whether the whole process stood still: nobody looked in time, and the loop hardly ran meanwhile."""
         before, self._spent = self._spent, self.pulse.cpu()
-        if late > self._bound / 2 and self.place is None and before is not None and self._spent is not None:
-            self.still = now if self._spent - before < pause + late / 10 else self.still
+        began = self.pulse.long[0][0] if self.pulse.long else self.pulse.step()
+        if late and began and self.place is None and before is not None and self._spent is not None:
+            self.still = now if self._spent - before < (now - began) / 2 else self.still
 
     def look(self, since: int, own: Collection[str]) -> Place | None:
         """Where its thread is now; None when the step that began at `since` is over meanwhile."""
@@ -150,16 +149,16 @@ class Blocked:
         while not self._stopped:
             pause, self._pause = int(self._pause * 1e9), self._loops.bound
             late = perf_counter_ns() - self._looked - pause if pause >= 0 else 0
-            self._loops.tell(self._look, pause, late)
+            self._loops.tell(self._look, late > self._bound / 2)
             self._looked = perf_counter_ns()
             self._gate.acquire(timeout=self._pause)
 
-    def _look(self, pause: int, late: int) -> None:
+    def _look(self, late: bool) -> None:
         pulses = self._loops.pulses()
         for pulse in pulses:
             eye = self._eyes.get(pulse) or self._eyes.setdefault(pulse, Eye(pulse, self._bound))
             now = perf_counter_ns()
-            eye.notice(now, pause, late)
+            eye.notice(now, late)
             self._judge(eye, now)
         for pulse in self._eyes.keys() - set(pulses):
             self._end(self._eyes.pop(pulse), perf_counter_ns())

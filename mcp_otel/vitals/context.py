@@ -25,7 +25,7 @@ ENOUGH, MAX_POINTS = 3, 12
 """Sizes that a conversation's growth is read from; when there are more, every other one is forgotten."""
 SECONDS, MOST = 0.02, 2_000
 """What a tick may take, give or take one walk; objects that a walk looks at."""
-SAMPLE, FURTHEST = 64, 20_000
+FEWEST, SAMPLE, FURTHEST = 4, 64, 20_000
 """Items of one container that a walk looks at, and among how many: they stand for all of them."""
 
 MAPPINGS, SETS = (dict, OrderedDict, defaultdict), (set, frozenset, deque)
@@ -203,13 +203,12 @@ def weigh(roots: Iterable[Any], beyond: Collection[int] = ()) -> tuple[float, se
 
     No code of the host's runs. What has an id in `beyond` belongs to others, unless it is a root.
     """
-    stack = [(root, 1.0) for root in roots]
-    own = {id(root) for root, _ in stack}
-    seen: set[int] = set()
+    waiting = deque((root, 1.0) for root in roots)
+    own, seen = {id(root) for root, _ in waiting}, set[int]()
     elsewhere: dict[type, bool] = {}
-    size = 0.0
-    while stack and len(seen) < MOST:
-        item, times = stack.pop()
+    size = usual = 0.0
+    while waiting and len(seen) < MOST:
+        item, times = waiting.popleft()
         key, kind = id(item), type(item)
         if key in seen or (key in beyond and key not in own):
             continue
@@ -218,13 +217,14 @@ def weigh(roots: Iterable[Any], beyond: Collection[int] = ()) -> tuple[float, se
         if elsewhere[kind]:
             continue
         seen.add(key)
-        plain = type(kind.__sizeof__) is types.MethodDescriptorType
-        inside, share = _inside(item, kind)
-        size += times * (sys.getsizeof(item) if plain else object.__sizeof__(item))
-        size += times * 8 * (len(inside) + 3) if kind.__flags__ & INLINE else 0
-        stack.extend((each, times * share) for each in inside)
-    # What is left was not looked at; it is taken to be like what was.
-    return size + sum(times for _, times in stack) * size / max(len(seen), 1), seen
+        taken = (sys.getsizeof if type(kind.__sizeof__) is types.MethodDescriptorType else object.__sizeof__)(item)
+        inside, share = _inside(item, kind, max(FEWEST, min(SAMPLE, MOST - len(seen) - len(waiting))))
+        taken += 8 * (len(inside) + 2) if kind.__flags__ & INLINE else 0
+        size += times * taken
+        usual += (taken - usual) / min(len(seen), SAMPLE)
+        waiting.extend((each, times * share) for each in inside)
+    # What was not looked at is taken to be like the last ones that were.
+    return size + usual * sum(times for _, times in waiting), seen
 
 
 def shared(*groups: Iterable[Any], beyond: Collection[int] = ()) -> set[int]:
@@ -232,12 +232,12 @@ def shared(*groups: Iterable[Any], beyond: Collection[int] = ()) -> set[int]:
     return set[int]().union(*(seen & other for seen, other in combinations((weigh(g, beyond)[1] for g in groups), 2)))
 
 
-def _inside(item: Any, kind: type) -> tuple[list[Any], float]:
+def _inside(item: Any, kind: type, most: int) -> tuple[list[Any], float]:
     """A sample of what `item` holds, and for how many each of them stands."""
     if kind in (list, tuple):
-        sample = item[:: len(item) // SAMPLE + 1]
+        sample = item[:: len(item) // most + 1]
     elif kind in MAPPINGS or kind in SETS:
-        step = min(len(item), FURTHEST) // SAMPLE + 1
+        step = min(len(item), FURTHEST) // most + 1
         sample = list(islice(dict.items(item) if kind in MAPPINGS else item, 0, FURTHEST, step))
     else:
         held = gc.get_referents(item)

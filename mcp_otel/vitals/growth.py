@@ -104,14 +104,14 @@ def judge(windows: Sequence[Window]) -> Verdict | None:
     rows = zip(*(terms[name] for name in LOADS), strict=True)
     loads = [sum(map(mul, found[0].weights, row)) for row in rows]
     floor = _floor(map(sub, held, loads))
-    trend = _trend(confirmed, floor[:count])
+    pace = _pace(confirmed["time"], floor[:count])
     # What is not confirmed yet is no floor, but the floor is not above it.
-    if trend is None or _trend(terms, floor) is None or floor[count - 1] - floor[0] < SWING * (max(loads) - min(loads)):
+    grows = _grows(confirmed, floor[:count]) and _grows(terms, floor)
+    if pace is None or not grows or floor[count - 1] - floor[0] < SWING * (max(loads) - min(loads)):
         return _by_load(idle, confirmed, heights)
-    cause, each = _cause(
-        windows[:count], [window.rss - load for window, load in zip(windows, loads, strict=True)], terms
-    )
-    return Verdict(cause, each, trend._replace(start=trend.start + sum(loads) / len(loads)))
+    rest = [window.rss - load for window, load in zip(windows, loads, strict=True)]
+    cause, each = _cause(windows[:count], rest, terms)
+    return Verdict(cause, each, pace._replace(start=pace.start + sum(loads) / len(loads)))
 
 
 def _terms(windows: Sequence[Window]) -> Terms:
@@ -149,25 +149,30 @@ def _floor(heights: Iterable[float]) -> list[float]:
     return list(accumulate(reversed(list(heights)), min))[::-1]
 
 
-def _trend(terms: Terms, floor: Sequence[float]) -> Line | None:
-    """How fast `floor` grows, in bytes a second; None when it does not, or no longer does."""
+def _grows(terms: Terms, floor: Sequence[float]) -> bool:
+    """Whether `floor` grows beyond doubt, and goes on to, with anything that a leak may go with."""
     if floor[-1] - floor[0] < max(MIN_BYTES, MIN_SHARE * floor[-1]):
-        return None
-    if not any(_steady(terms[name], floor) for name in LEAKS):
-        return None
-    times = terms["time"]
-    lately = max(FEWEST, len(floor) // 2)
-    whole, recent = line(times, floor), line(times[-lately:], floor[-lately:])
-    if whole is None or recent is None or whole.low <= 0 or recent.low <= 0:
-        return None
-    return whole if recent.low <= whole.slope <= recent.high else recent
+        return False
+    return any(_steady(terms[name], floor) for name in LEAKS)
 
 
 def _steady(xs: Sequence[float], floor: Sequence[float]) -> bool:
-    """Whether `floor` still grows with `xs` as it did."""
+    """Whether `floor` surely grows with `xs`, lately too, and about as fast as it did."""
     half = len(floor) // 2
+    lately = max(FEWEST, half)
+    whole, recent = line(xs, floor), line(xs[-lately:], floor[-lately:])
+    if whole is None or recent is None or whole.low <= 0 or recent.low <= 0:
+        return False
     early, late = line(xs[:half], floor[:half]), line(xs[half:], floor[half:])
-    return late is not None and late.slope > 0 and (early is None or late.slope >= STEADY * early.slope)
+    return late is not None and (early is None or late.slope >= STEADY * early.slope)
+
+
+def _pace(times: Sequence[float], floor: Sequence[float]) -> Line | None:
+    """Bytes a second; where `floor` lately grows faster or slower than it did, those of lately."""
+    lately = max(FEWEST, len(floor) // 2)
+    whole, recent = line(times, floor), line(times[-lately:], floor[-lately:])
+    pace = recent if whole is None or recent is None or not recent.low <= whole.slope <= recent.high else whole
+    return pace if pace is not None and pace.slope > 0 else None
 
 
 def _cause(windows: Sequence[Window], heights: Sequence[float], terms: Terms) -> tuple[Cause | None, Line | None]:
