@@ -18,11 +18,14 @@ SCOPE = "mcp_otel"
 MAX_TOOLS = 100
 MAX_PROMPTS = 20
 MAX_CLIENTS = 20
+MAX_TYPES = 20
+MAX_PLACES = 50
 MAX_SERIES = 2000
 """Where the SDK itself folds an instrument's attribute sets into one overflow point."""
 MAX_OPERATION_SERIES = 1500
 """The bound our own code keeps for the duration histogram, whose labels multiply to more."""
 
+LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SECONDS_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """The conventions' boundaries for all four standard histograms."""
 
@@ -69,17 +72,32 @@ REQUEST_ID = Attribute("jsonrpc.request.id", "id of the request")
 SESSION_ID = Attribute("mcp.session.id", "digest of the session id (16 hex digits of its SHA-256)")
 CLIENT_ADDRESS = Attribute("client.address", "address of the HTTP peer")
 CLIENT_PORT = Attribute("client.port", "port of the HTTP peer")
+CPU_MODE = Attribute("cpu.mode", "`user` or `system`", 2)
+GENERATION = Attribute("cpython.gc.generation", "generation that was collected: 0, 1 or 2", 3)
+CODE_FILE = Attribute("code.file.path", "file of the code that blocked the loop, as its package has it")
+CODE_LINE = Attribute("code.line.number", "line of the code that blocked the loop")
+CODE_FUNCTION = Attribute("code.function.name", "function that blocked the loop")
 
 # --- our own attributes
 PHASE = Attribute("mcp_otel.phase", "part of a message's time: " + ", ".join(PHASES), len(PHASES))
-CLOCK = Attribute("mcp_otel.clock", "`wall`, or `cpu` for the phases that run without a pause", 2)
+CLOCK = Attribute("mcp_otel.clock", "`wall`, or `cpu` for the handler and the phases that run without a pause", 2)
 FAULT = Attribute("mcp_otel.fault", "who is at fault: `caller`, `tool` or `server`", 3)
 DIRECTION = Attribute("mcp_otel.direction", "`received` or `sent`", 2)
 DEFINITIONS = Attribute("mcp_otel.definitions", "what a listing lists: `tools`, `prompts` or `resources`", 3)
-STATE = Attribute("mcp_otel.state", "`active` (a request in flight or within the last minute) or `idle`", 2)
+STATE = Attribute(
+    "mcp_otel.state",
+    "`active` (a request in flight or within the last minute), `idle`, or `retained` (ended, but still in memory)",
+    3,
+)
 CLIENT = Attribute("mcp_otel.client", "name the client gave itself", MAX_CLIENTS + 1)
 REASON = Attribute("mcp_otel.reason", "`delete`, `disconnect`, `idle`, `crash` or `stop`", 5)
 PART = Attribute("mcp_otel.part", "part of mcp-otel", 16)
+STAT = Attribute("mcp_otel.stat", "`max`, `mean` or `sum` over live conversations", 3)
+KIND = Attribute("mcp_otel.kind", "what an object was kept for: a `session` or a `request`", 2)
+TYPE = Attribute("mcp_otel.type", "name of an object's type", MAX_TYPES + 1)
+POOL = Attribute("mcp_otel.pool", "which worker threads: `anyio` (its limiter) or `asyncio` (the default executor)", 2)
+PLACE = Attribute("mcp_otel.place", "file:line of the code that blocked an event loop", MAX_PLACES + 2)
+BLOCKED_SECONDS = Attribute("mcp_otel.loop.blocked.seconds", "seconds that one step of the call blocked its event loop")
 RECEIVED_SIZE = Attribute("mcp_otel.received.size", "bytes of the message received")
 SENT_SIZE = Attribute("mcp_otel.sent.size", "bytes of the message sent back")
 PHASE_TIMES = {phase: Attribute(f"mcp_otel.phase.{phase}", f"seconds of the phase {phase}") for phase in PHASES}
@@ -87,10 +105,12 @@ PHASE_TIMES = {phase: Attribute(f"mcp_otel.phase.{phase}", f"seconds of the phas
 TARGET = (METHOD, OPERATION, TOOL, PROMPT)
 TARGETS = len(CLIENT_METHODS) + 1 + (MAX_TOOLS + 1) + (MAX_PROMPTS + 1)
 """Sets of (method, tool, prompt) at most: a tool comes with one method only, so does a prompt."""
-PHASE_CLOCKS = len(PHASES) + 3
+PHASE_CLOCKS = len(PHASES) + 4
 
 # --- spans
 PHASE_SPANS = {phase: f"mcp_otel.{phase}" for phase in ("decode", "validate", "queue", "encode", "write")}
+BLOCKED_EVENT = "mcp_otel.loop.blocked"
+"""The event on the span of a call that blocked its event loop."""
 EXECUTE_TOOL = "execute_tool"
 TOOL_ERROR = "tool_error"
 
@@ -145,7 +165,9 @@ REQUESTS_TIME = Metric(
 OLDEST_AGE = Metric(
     "mcp_otel.request.oldest_age", "gauge", "s", "Age of the oldest request in flight; 0 when there is none"
 )
-SESSIONS = Metric("mcp_otel.sessions", "level", "{session}", "Sessions that are open", (STATE,))
+SESSIONS = Metric(
+    "mcp_otel.sessions", "level", "{session}", "Sessions that are open, and ended ones that are retained", (STATE,)
+)
 SESSIONS_OPENED = Metric("mcp_otel.sessions.opened", "sum", "{session}", "Sessions opened", (CLIENT,))
 SESSIONS_LIMIT = Metric(
     "mcp_otel.sessions.limit",
@@ -154,6 +176,137 @@ SESSIONS_LIMIT = Metric(
     "Sessions the server admits before it refuses new ones with 503; absent where it has no cap",
 )
 SESSIONS_ENDED = Metric("mcp_otel.sessions.ended", "sum", "{session}", "Sessions ended", (REASON,))
+SESSIONS_TIME = Metric(
+    "mcp_otel.sessions.time_to_limit",
+    "gauge",
+    "s",
+    "Time until the server refuses new sessions, at the present pace and with its idle timeout; absent without a trend",
+)
+SESSIONS_FORECAST = Metric(
+    "mcp_otel.sessions.forecast",
+    "gauge",
+    "{session}",
+    "Open sessions at which the present pace settles once idle ones are reclaimed, or the limit; absent without trend",
+)
+SESSIONS_FORECAST_SIZE = Metric(
+    "mcp_otel.sessions.forecast.size",
+    "gauge",
+    "By",
+    "Memory that the forecast sessions will hold, at what open ones hold now; absent without a trend",
+)
+CONTEXT_SIZE = Metric(
+    "mcp_otel.context.size",
+    "gauge",
+    "By",
+    "What live conversations hold: content exchanged so far and what the server keeps for them, estimated",
+    (STAT,),
+)
+CONTEXT_GROWTH = Metric(
+    "mcp_otel.context.growth",
+    "gauge",
+    "By",
+    "Bytes by which a live conversation grows with each turn; absent until one has had turns enough",
+    (STAT,),
+)
+OBJECTS_RETAINED = Metric(
+    "mcp_otel.objects.retained",
+    "level",
+    "{object}",
+    "Objects of ended sessions and requests that a full garbage collection left alive",
+    (KIND, TYPE),
+    2 * (MAX_TYPES + 1),
+)
+OBJECTS_SIZE = Metric(
+    "mcp_otel.objects.size",
+    "gauge",
+    "By",
+    "Memory that one retained object holds alone, estimated",
+    (KIND, TYPE),
+    2 * (MAX_TYPES + 1),
+)
+MEMORY_FLOOR = Metric(
+    "mcp_otel.memory.floor", "gauge", "By", "Lowest resident memory since the last full garbage collection"
+)
+MEMORY_LIMIT = Metric(
+    "mcp_otel.memory.limit",
+    "gauge",
+    "By",
+    "Resident memory at which this process would end: by its control group, its address space or the host",
+)
+MEMORY_UNIQUE = Metric(
+    "mcp_otel.memory.unique",
+    "gauge",
+    "By",
+    "Resident memory that no other process shares; absent where it is dear to know",
+)
+MEMORY_SESSION = Metric(
+    "mcp_otel.memory.per_session",
+    "gauge",
+    "By",
+    "Memory that stays of every ended session; absent unless that is the cause",
+)
+MEMORY_CALL = Metric(
+    "mcp_otel.memory.per_call", "gauge", "By", "Memory that stays of every call; absent unless that is the cause"
+)
+MEMORY_TIME = Metric(
+    "mcp_otel.memory.time_to_limit",
+    "gauge",
+    "s",
+    "Time until the floor of memory is at the limit; absent without a trend",
+)
+GC_PAUSE = Metric(
+    "mcp_otel.gc.pause.time", "sum", "s", "Time the garbage collector has paused the process", (GENERATION,)
+)
+LOOP_BUSY = Metric(
+    "mcp_otel.loop.busy.time", "sum", "s", "Time event loops did not wait: its rate is their utilization"
+)
+LOOP_LAG = Metric("mcp_otel.loop.lag", "histogram", "s", "How late event loops run what is due")
+LOOP_TOOL = Metric(
+    "mcp_otel.loop.tool.time",
+    "sum",
+    "s",
+    "Time the handlers of messages had their event loop to themselves",
+    TARGET,
+    TARGETS,
+)
+LOOP_BLOCKAGES = Metric(
+    "mcp_otel.loop.blockages",
+    "sum",
+    "{blockage}",
+    "Steps that blocked an event loop beyond the bound, counted while they last",
+    (PLACE, TOOL),
+    MAX_PLACES + 2,
+)
+LOOP_BLOCKED = Metric(
+    "mcp_otel.loop.blocked.time",
+    "sum",
+    "s",
+    "Time of the steps that blocked an event loop beyond the bound, counted while they last",
+    (PLACE, TOOL),
+    MAX_PLACES + 2,
+)
+THREADS_USED = Metric("mcp_otel.threads.used", "level", "{thread}", "Worker threads that are working", (POOL,))
+THREADS_LIMIT = Metric("mcp_otel.threads.limit", "level", "{thread}", "Worker threads that may work at once", (POOL,))
+THREADS_WAITING = Metric(
+    "mcp_otel.threads.waiting", "level", "{task}", "Work that waits until a worker thread is free", (POOL,)
+)
+PROCESS_MEMORY = Metric("process.memory.usage", "level", "By", "Resident memory of the process")
+PROCESS_VIRTUAL = Metric("process.memory.virtual", "level", "By", "Address space of the process")
+PROCESS_CPU = Metric("process.cpu.time", "sum", "s", "Time of the process on processors", (CPU_MODE,))
+PROCESS_FILES = Metric(
+    "process.unix.file_descriptor.count", "level", "{file_descriptor}", "File descriptors the process has open"
+)
+PROCESS_THREADS = Metric("process.thread.count", "level", "{thread}", "Threads of the process")
+PROCESS_UPTIME = Metric("process.uptime", "gauge", "s", "Time the process has been running")
+GC_COLLECTIONS = Metric(
+    "cpython.gc.collections", "sum", "{collection}", "Garbage collections since the process started", (GENERATION,)
+)
+GC_COLLECTED = Metric(
+    "cpython.gc.collected_objects", "sum", "{object}", "Objects collected since the process started", (GENERATION,)
+)
+GC_UNCOLLECTABLE = Metric(
+    "cpython.gc.uncollectable_objects", "sum", "{object}", "Objects found that can never be collected", (GENERATION,)
+)
 COST_TIME = Metric("mcp_otel.cost.time", "sum", "s", "Seconds of its host that mcp-otel used", (PART,))
 DROPPED = Metric("mcp_otel.dropped", "sum", "{item}", "Telemetry that mcp-otel had to drop", (PART,))
 FAILURES = Metric("mcp_otel.failures", "sum", "{failure}", "Own failures that mcp-otel swallowed", (PART,))

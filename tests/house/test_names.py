@@ -12,7 +12,7 @@ from tests.house.source import PACKAGE, ROOT, Module, modules
 
 FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "base", "core", "misc", "manager", "handler"}
 LONGEST = 400
-LONGEST_IN = {"seams": 300, "signals": 300, "names": 300}
+LONGEST_IN = {"seams": 300, "signals": 300}
 LONGEST_TEST = 400
 DOOR = {"McpOtelError", "Settings", "SettingsError", "__version__", "instrument", "uninstrument"}
 

@@ -16,10 +16,18 @@ from mcp_otel.signals.metrics import Metrics
 from mcp_otel.signals.names import ATTRIBUTES, METRICS, Attribute, Metric
 from tests.house.source import Module, modules, strings
 
-SIGNAL = re.compile(r"(mcp|mcp_otel|gen_ai|network|jsonrpc|rpc|error|client|server|process)(\.[a-z0-9_]+)+")
+SIGNAL = re.compile(
+    r"(mcp|mcp_otel|gen_ai|network|jsonrpc|rpc|error|client|server|process|cpython|cpu|code)(\.[a-z0-9_]+)+"
+)
 LIBRARY = re.compile(r"mcp(_types|_otel)?(\.[a-z0-9_]+)*")
-NAMESPACES = ("mcp_otel.", "mcp.", "gen_ai.", "network.", "jsonrpc.", "rpc.", "client.", "error.")
-UNITS = {"s", "By", "{fault}", "{token}", "{request}", "{session}", "{item}", "{failure}", "{level}"}
+NAMESPACES = (
+    *("mcp_otel.", "mcp.", "gen_ai.", "network.", "jsonrpc.", "rpc.", "client.", "error."),
+    *("process.", "cpython.", "cpu.", "code."),
+)
+UNITS = {
+    *("s", "By", "{fault}", "{token}", "{request}", "{session}", "{item}", "{failure}", "{level}"),
+    *("{object}", "{thread}", "{task}", "{blockage}", "{file_descriptor}", "{collection}"),
+}
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
