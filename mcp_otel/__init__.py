@@ -12,16 +12,17 @@ from mcp_otel.version import __version__
 
 if TYPE_CHECKING:
     from mcp_otel.errors import McpOtelError, SettingsError
-    from mcp_otel.instrumentor import instrument, uninstrument
+    from mcp_otel.instrumentor import instrument, track_context, uninstrument
     from mcp_otel.settings import Settings
 
-__all__ = ["McpOtelError", "Settings", "SettingsError", "__version__", "instrument", "uninstrument"]
+__all__ = ["McpOtelError", "Settings", "SettingsError", "__version__", "instrument", "track_context", "uninstrument"]
 
 _ROOMS = {
     "McpOtelError": "mcp_otel.errors",
     "Settings": "mcp_otel.settings",
     "SettingsError": "mcp_otel.errors",
     "instrument": "mcp_otel.instrumentor",
+    "track_context": "mcp_otel.instrumentor",
     "uninstrument": "mcp_otel.instrumentor",
 }
 

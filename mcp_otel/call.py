@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from mcp_otel.event import PHASES, Fault, Lap, Phase
+from mcp_otel.event import PHASES, Blocked, Fault, Lap, Phase
 from mcp_otel.methods import CALLER_FAULTS, CANCELLED, NO_METHOD, OTHER
 from mcp_otel.signals.names import TOOL_ERROR
 
 DECODE, VALIDATE, QUEUE, HANDLER, PEER, ENCODE, WRITE = range(len(PHASES))
+
+MAX_BLOCKAGES = 8
+SHORTEST = 10_000_000
+"""Nanoseconds below which a step blocked nobody, whatever the bound."""
 
 
 class Call:
@@ -30,6 +34,8 @@ class Call:
         "_sums",
         "_waits",
         "at_fault",
+        "blockages",
+        "blocked",
         "boundaries",
         "cancelled",
         "closed",
@@ -41,6 +47,7 @@ class Call:
         "message",
         "method",
         "name",
+        "on_loop",
         "opened",
         "outcome",
         "params",
@@ -52,6 +59,7 @@ class Call:
         "span",
         "start",
         "started",
+        "steps",
         "target",
         "traits",
         "transport",
@@ -67,6 +75,9 @@ class Call:
         self._waits = 0
         self.at_fault: Fault | None = None
         """Set by a seam that knows better than the wire: bad arguments arrive as a tool's error."""
+        self.blockages: tuple[Blocked, ...] = ()
+        self.blocked: tuple[str, str] | None = None
+        """Where its step in progress blocks its event loop: `file:line` and function. Set in another thread."""
         self.cancelled = False
         self.closed = False
         self.boundaries = 0
@@ -82,6 +93,8 @@ class Call:
         """The decoded message object, until it is matched: tells whether a context's call is really its own."""
         self.method = OTHER
         self.name: str | None = None
+        self.on_loop = 0
+        """Nanoseconds that its handler had the event loop to itself."""
         self.opened = False
         self.outcome: Outcome | None = None
         self.params: Mapping[str, Any] | None = None
@@ -95,6 +108,7 @@ class Call:
         self.start = 0
         """`started` as nanoseconds since the Unix epoch."""
         self.started = started
+        self.steps = 0
         self.target: str | None = None
         """The name its span was started with."""
         self.traits = NO_METHOD
@@ -142,6 +156,27 @@ class Call:
         if self.cpu is not None:
             name = PHASES[phase]
             self.cpu[name] = self.cpu.get(name, 0.0) + (thread_time_ns() - self._since) * 1e-9
+
+    def step(self, nanos: int) -> None:
+        """One step of its handler took so long."""
+        self.on_loop += nanos
+        self.steps += 1
+        if self.blocked is not None:
+            (line, function), self.blocked = self.blocked, None
+            if nanos >= SHORTEST and len(self.blockages) < MAX_BLOCKAGES:  # else it was over before it was told
+                end = perf_counter_ns() - self.started
+                self.blockages += (Blocked(line, function, nanos * 1e-9, end),)
+
+    def step_cpu(self, nanos: int) -> None:
+        """One step of its handler was so long on the processor."""
+        if self.cpu is not None:
+            self.cpu["handler"] = self.cpu.get("handler", 0.0) + nanos * 1e-9
+
+    def cpu_clock(self) -> int:
+        """Nanoseconds of this thread on the processor, less those of phases that are no handler's."""
+        cpu = self.cpu or {}
+        apart = sum(seconds for phase, seconds in cpu.items() if phase != "handler")
+        return thread_time_ns() - int(apart * 1e9)
 
     def keep_laps(self) -> None:
         """Remember every single stretch: there may be phase spans.

@@ -30,6 +30,16 @@ class Lap(NamedTuple):
     end: int
 
 
+class Blocked(NamedTuple):
+    """One step of a handler that blocked its event loop: `end` in nanoseconds after the message was received."""
+
+    line: str
+    """`file:line`, the file as its package has it."""
+    function: str
+    seconds: float
+    end: int
+
+
 class Event(NamedTuple):
     """One wire message seen from one side, finished.
 
@@ -56,7 +66,10 @@ class Event(NamedTuple):
     duration: float
     phases: dict[Phase, float]
     cpu: dict[Phase, float]
-    """CPU seconds of the thread, for the phases that run without a pause (decode, validate, encode)."""
+    """CPU seconds of the thread, for the handler and the phases that run without a pause (decode, validate, encode)."""
+    on_loop: float | None
+    """Seconds that its handler had the event loop to itself; None where its steps were not timed."""
+    blocked: tuple[Blocked, ...]
     laps: tuple[Lap, ...]
     received: int | None
     sent: int | None
@@ -87,4 +100,5 @@ class Event(NamedTuple):
         if not isinstance(fields, dict) or set(fields) != set(cls._fields):
             raise ValueError("not an event: its fields are " + ", ".join(cls._fields))
         fields["laps"] = tuple(Lap(*lap) for lap in fields["laps"])
+        fields["blocked"] = tuple(Blocked(*each) for each in fields["blocked"])
         return cls(**fields)

@@ -22,12 +22,41 @@ from mcp_otel.signals.metrics import Metrics
 from mcp_otel.signals.spans import Spans
 from mcp_otel.signals.totals import Totals
 from mcp_otel.version import __version__
+from mcp_otel.vitals import Lasting, Vitals
+from mcp_otel.vitals.context import Contexts
+from mcp_otel.vitals.memory import Load
+from mcp_otel.vitals.said import READINGS
+from mcp_otel.vitals.sessions import Doors
 
 _lock = threading.Lock()
 _active: Instrumentation | None = None
 _metrics: WeakKeyDictionary[MeterProvider, Metrics] = WeakKeyDictionary()
 _totals = Totals()
-"""An SDK keeps its instruments for ever and a sum never falls: both outlive one instrumentation."""
+_lasting = Lasting()
+_contexts = Contexts()
+"""An SDK keeps its instruments for ever and a sum never falls: all of these outlive one instrumentation."""
+
+
+class Host:
+    """What the recorder knows of the server, for whoever reads the process."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def load(self) -> Load:
+        """What the server has done and has to do."""
+        totals, live = self._recorder.totals, self._recorder.live
+        calls = sum(tally.calls for tally in list(totals.tallies.values()))
+        return Load(sum(list(totals.ended.values())), calls, len(live.requests), len(live.sessions))
+
+    def doors(self) -> Doors:
+        """How many sessions are open, and may be."""
+        live = self._recorder.live
+        return Doors(len(live.sessions), live.session_limit(), live.idle_timeout(), live.longest_idle())
+
+    def tool(self, call: Any) -> str | None:
+        """The tool that `call` calls, as it may be said; None when it calls none."""
+        return self._recorder.gate.target("tool", call.name) if call.traits.target == "tool" else None
 
 
 class Instrumentation:
@@ -58,6 +87,7 @@ class Instrumentation:
         self.recorder.active = False
         while self._undos:
             self._undos.pop()()
+        self.recorder.vitals = self.recorder.live.retained = None
         if self.recorder.metrics is not None:
             self.recorder.metrics.settle()
             self.recorder.metrics.source = None
@@ -77,13 +107,24 @@ class Instrumentation:
         meter_provider = meter_provider or delivery.meter_provider
         recorder.owns_spans = delivery.owns_traces
         if meter_provider is not None:
-            recorder.metrics = _metrics.get(meter_provider) or Metrics(meter_provider, __version__)
+            recorder.metrics = _metrics.get(meter_provider) or Metrics(meter_provider, __version__, READINGS)
             _metrics[meter_provider] = recorder.metrics
             recorder.metrics.source = recorder
+        if self.settings.vitals == "on" and (recorder.metrics or recorder.spans or recorder.sinks):
+            self._read_process()
         if tracer_provider is not None and self.settings.level == "spans":
             tracer = tracer_provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
             chosen = self.settings
             recorder.spans = Spans(tracer, 0.0 if chosen.phase_spans == "all" else chosen.slow_overhead / 10)
+
+    def _read_process(self) -> None:
+        recorder = self.recorder
+        host = Host(recorder)
+        vitals = Vitals(self.settings, host, recorder.totals, _lasting, _contexts, recorder.count_failure)
+        _lasting.loops.lag = recorder.metrics.record_lag if recorder.metrics is not None else None
+        self._undos.append(vitals.start())
+        recorder.vitals = vitals
+        recorder.live.retained = lambda: vitals.retained_sessions
 
 
 def instrument(
@@ -125,6 +166,18 @@ def uninstrument() -> None:
         made, _active = _active, None
         if made is not None:
             made.undo()
+
+
+def track_context(name: str, store: object) -> None:
+    """Say where the application itself keeps conversations: their bytes count as context, and its growth shows.
+
+    Args:
+        name: what to call it; the same name again replaces the store. Ten names at most; they never leave the process.
+        store: an object, or a function that gives one, or gives bytes as a number. What a dictionary has under a
+            session's id or the `id()` of its session object belongs to that conversation, everything else to all
+            alike. An object is held weakly if it can be; a function is called every few seconds in a thread of ours.
+    """
+    _contexts.track(name, store)
 
 
 def recorder() -> Recorder | None:

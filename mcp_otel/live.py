@@ -13,6 +13,9 @@ from mcp_otel.signals.privacy import Gate
 MAX_SESSIONS = 20_000
 ACTIVE_NS = 60_000_000_000
 
+Admits = Callable[[Any], tuple[int | None, float | None]]
+"""Of a door: how many sessions it admits, and after how many idle seconds it ends one; None for never."""
+
 
 class Live:
     """Levels that instruments read, in whatever thread; each is added to and taken from in the host's own."""
@@ -20,8 +23,10 @@ class Live:
     def __init__(self, gate: Gate) -> None:
         self.requests: dict[int, Call] = {}
         self.sessions: dict[int, Session] = {}
+        self.retained: Callable[[], int] | None = None
+        """How many ended sessions are still in memory, where somebody watches."""
         self._gate = gate
-        self._caps: dict[int, tuple[weakref.ref[Any], Callable[[Any], int | None]]] = {}
+        self._doors: dict[int, tuple[weakref.ref[Any], Admits]] = {}
 
     def in_flight(self, known: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], tuple[int, float]]:
         """Requests in flight and the seconds they have taken so far, by (method, target); 0 for all `known`."""
@@ -46,20 +51,38 @@ class Live:
         return True
 
     def session_states(self) -> dict[str, int]:
-        """Open sessions by state."""
+        """Sessions by state: open ones are `active` or `idle`; `retained` is absent where nobody watches."""
         now = perf_counter_ns()
         active = sum(
             1 for session in list(self.sessions.values()) if session.in_flight > 0 or now - session.last < ACTIVE_NS
         )
-        return {"active": active, "idle": len(self.sessions) - active}
+        states = {"active": active, "idle": len(self.sessions) - active}
+        return states if self.retained is None else {**states, "retained": self.retained()}
 
-    def admit(self, door: object, cap: Callable[[Any], int | None]) -> None:
-        """Sessions come in by `door`, which is not kept alive; `cap(door)` is how many it admits, None for no cap."""
+    def longest_idle(self) -> float:
+        """Seconds since the last message of the session that is idle for longest; 0 when there is none."""
+        last = min((session.last for session in list(self.sessions.values()) if not session.in_flight), default=None)
+        return 0.0 if last is None else (perf_counter_ns() - last) * 1e-9
+
+    def admit(self, door: object, admits: Admits) -> None:
+        """Sessions come in by `door`, which is not kept alive; `admits(door)` is how many, and for how long idle."""
         key = id(door)
-        self._caps[key] = weakref.ref(door, lambda _: self._caps.pop(key, None)), cap
+        self._doors[key] = weakref.ref(door, lambda _: self._doors.pop(key, None)), admits
 
     def session_limit(self) -> int | None:
         """How many sessions all doors admit; None when there is no door, or one without a cap."""
-        caps = [cap(door) for held, cap in list(self._caps.values()) if (door := held()) is not None]
-        limits = [limit for limit in caps if limit is not None]
-        return sum(limits) if limits and len(limits) == len(caps) else None
+        return _whole([limit for limit, _ in self._admissions()])
+
+    def idle_timeout(self) -> float | None:
+        """Seconds after which an idle session is ended, by the most patient door; None when one never does."""
+        timeouts = [timeout for _, timeout in self._admissions()]
+        known = [timeout for timeout in timeouts if timeout is not None]
+        return max(known) if known and len(known) == len(timeouts) else None
+
+    def _admissions(self) -> list[tuple[int | None, float | None]]:
+        return [admits(door) for held, admits in list(self._doors.values()) if (door := held()) is not None]
+
+
+def _whole(limits: list[int | None]) -> int | None:
+    known = [limit for limit in limits if limit is not None]
+    return sum(known) if known and len(known) == len(limits) else None

@@ -6,10 +6,10 @@ Every public method swallows its own failures and counts them: whatever goes wro
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from time import perf_counter_ns, time_ns
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
 from mcp_otel.event import Event
 from mcp_otel.governor import Governor
-from mcp_otel.live import Live
+from mcp_otel.live import Admits, Live
 from mcp_otel.methods import NO_METHOD, OTHER, about
 from mcp_otel.notice import warn
 from mcp_otel.settings import Settings
@@ -33,6 +33,8 @@ _Entered = tuple[Token[Any], "Token[Context] | None"]
 CPU_SAMPLE = 8
 """Every how many messages the thread's clock is read as well: reading it costs five times the other one."""
 LEVELS = {"off": 0, "metrics": 1, "spans": 3}
+TURNS = ("tools/call", "prompts/get", "resources/read", "completion/complete")
+"""Methods whose answers a conversation grows by; the others belong to setting it up."""
 
 current: ContextVar[Call | None] = ContextVar("mcp_otel_current", default=None)
 """The call whose handler is running here."""
@@ -52,6 +54,28 @@ def never_raises(method: Callable[_P, _R]) -> Callable[_P, _R]:
     return guarded
 
 
+class Vitals(Protocol):
+    """Who reads the process itself, and is told what only messages know."""
+
+    def message(self) -> None:
+        """A message has come, in the loop that runs here."""
+
+    def stepped(self, call: Call, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        """`awaitable` with every step charged to `call`."""
+
+    def over(self, conversation: Session | None, size: int, turn: bool, steps: int) -> None:
+        """A message has ended, with so many bytes both ways and steps of its handler."""
+
+    def began(self, conversation: Session, session_id: str | None, kept: tuple[object, ...]) -> None:
+        """A session was opened, for which the server keeps these objects."""
+
+    def ended(self, conversation: Session) -> None:
+        """A session is over."""
+
+    def watch(self, subject: object, kind: str) -> None:
+        """The life of `subject`, a `session` or a `request`, should end now."""
+
+
 class Recorder:
     """One per instrumented process. `sinks` get every event; `prepare` runs once, before the first message."""
 
@@ -61,6 +85,7 @@ class Recorder:
         self.gate = privacy.Gate()
         self.spans: Spans | None = None
         self.metrics: Metrics | None = None
+        self.vitals: Vitals | None = None
         self.owns_spans = False
         """Whether the tracer provider is ours: then nobody asked for the SDK's own spans."""
         self.active = True
@@ -107,6 +132,8 @@ class Recorder:
         if self.prepare is not None:
             self._prepare()
         try:
+            if self.vitals is not None:
+                self.vitals.message()
             call.opened = True
             call.request_id = request_id
             call.session = session
@@ -160,6 +187,15 @@ class Recorder:
         except Exception as error:
             self.count_failure("leave", error)
 
+    def stepped(self, call: Call | None, awaitable: Awaitable[_R]) -> Awaitable[_R]:
+        """`awaitable`, which is all that happens for `call` in its task, with its steps timed if somebody does."""
+        try:
+            if call is not None and self.vitals is not None:
+                return self.vitals.stepped(call, awaitable)
+        except Exception as error:
+            self.count_failure("stepped", error)
+        return awaitable
+
     def answer(self, call: Call, *, code: int | None = None, result: object = None) -> None:
         """What the wire will say: an error code, or a result. The first answer counts."""
         if call.outcome is not None:
@@ -196,6 +232,9 @@ class Recorder:
             event = self._event(call, ended)
             self.totals.add(event)
             self._say(call, event)
+            if self.vitals is not None:
+                size = (call.received or 0) + (call.sent or 0)
+                self.vitals.over(session, size, call.method in TURNS, call.steps)
         except Exception as error:
             self.count_failure("end", error)
         call.release()
@@ -232,13 +271,15 @@ class Recorder:
             self.server_name = name
 
     @never_raises
-    def open_session(self, session: Session, client: object) -> None:
-        """A client has opened `session`."""
+    def open_session(self, session: Session, client: object, *kept: object) -> None:
+        """A client has opened `session`, for which the server keeps these objects."""
         if session.opened is not None:
             return
         session.opened = session.last = perf_counter_ns()
         if self.live.add_session(session):
             self.totals.opened[self.gate.client(client)] += 1
+            if self.vitals is not None:
+                self.vitals.began(session, session.session_id, kept)
         else:
             self.totals.dropped["sessions"] += 1
 
@@ -248,14 +289,22 @@ class Recorder:
         if self.live.sessions.pop(id(session), None) is None or session.opened is None:
             return
         self.totals.ended[reason] += 1
+        if self.vitals is not None:
+            self.vitals.ended(session)
         if self.metrics is not None:
             seconds = (perf_counter_ns() - session.opened) * 1e-9
             self.metrics.record_session(seconds, privacy.version(session.version), session.transport, reason == "crash")
 
     @never_raises
-    def admit(self, door: object, cap: Callable[[Any], int | None]) -> None:
-        """Sessions come in by `door`, which is not kept alive; `cap(door)` is how many it admits, None for no cap."""
-        self.live.admit(door, cap)
+    def gone(self, subject: object, kind: str) -> None:
+        """The life of `subject`, which the server kept for a `session` or a `request`, should end now."""
+        if subject is not None and self.vitals is not None:
+            self.vitals.watch(subject, kind)
+
+    @never_raises
+    def admit(self, door: object, admits: Admits) -> None:
+        """Sessions come in by `door`, which is not kept alive; `admits(door)` is how many, and for how long idle."""
+        self.live.admit(door, admits)
 
     def count_failure(self, part: str, error: BaseException) -> None:
         """Something of ours failed; the host must not notice. Said once for each part."""
@@ -327,6 +376,8 @@ class Recorder:
             duration=duration,
             phases=phases,
             cpu=call.cpu or {},
+            on_loop=call.on_loop * 1e-9 if call.steps else None,
+            blocked=call.blockages,
             laps=call.laps() if self._detailed(call, outcome, overhead) else (),
             received=call.received,
             sent=call.sent,

@@ -45,6 +45,23 @@ class Settings:
         "off",
         "print a summary on stderr: `off`, `exit` (also on SIGUSR1), or a number of seconds between summaries",
     )
+    vitals: str = _setting(
+        "on",
+        "read the process itself (event loop, worker threads, memory, retained objects, contexts): `on` or `off`",
+        choices=("on", "off"),
+    )
+    vitals_interval: float = _setting(
+        10.0, "seconds between two slow readings of memory, sessions and contexts; trends count readings", least=0.01
+    )
+    blocked_after: float = _setting(
+        0.25, "seconds of one step of an event loop from which on it counts as blocked", least=0.01
+    )
+    retention_grace: float = _setting(
+        60.0,
+        "seconds that an object of an ended session or request may live on; what a full collection of the process's "
+        "own then leaves alive is retained",
+        least=0.0,
+    )
     exit_wait: float = _setting(0.5, "seconds to wait at exit, at most, for what is still to be delivered", least=0.0)
 
 

@@ -158,8 +158,9 @@ def around_async(
     original: Callable[..., Awaitable[Any]],
     before: Callable[..., Any],
     after: Callable[[Any, Any, BaseException | None], object],
+    stepping: Callable[[Any], Call | None] | None = None,
 ) -> Callable[..., Awaitable[Any]]:
-    """As `around`, for a coroutine function."""
+    """As `around`, for a coroutine function; `stepping` finds by the state the call whose steps it makes."""
 
     @functools.wraps(original)
     async def hooked(*args: Any, **kwargs: Any) -> Any:
@@ -172,7 +173,10 @@ def around_async(
             return await original(*args, **kwargs)
         result = failure = None
         try:
-            result = await original(*args, **kwargs)
+            awaitable = original(*args, **kwargs)
+            if stepping is not None:
+                awaitable = recorder.stepped(stepping(state), awaitable)
+            result = await awaitable
         except BaseException as error:
             failure = error
             raise

@@ -16,7 +16,7 @@ from opentelemetry import context as otel_context
 
 from mcp_otel.call import DECODE, ENCODE, HANDLER, WRITE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder
-from mcp_otel.seams.patch import Patches, around, expect
+from mcp_otel.seams.patch import Patches, around, around_async, expect
 from mcp_otel.seams.stdio import arriving
 
 exchanges: ContextVar[Exchange | None] = ContextVar("mcp_otel_exchange", default=None)
@@ -40,9 +40,11 @@ def hook_transport(patches: Patches, module: Any, recorder: Recorder) -> None:
     expect(module, "StreamableHTTPServerTransport", "mcp_session_id")
     transport = module.StreamableHTTPServerTransport
     expect(transport, "handle_request", "self", "scope", "receive", "send")
+    expect(transport, "terminate", "self")
     expect(transport, "_create_json_response", "self", "response_message")
     expect(transport, "_create_event_data", "self", "event_message")
     patches.replace(transport, "handle_request", lambda original: _serving(recorder, original))
+    patches.replace(transport, "terminate", lambda original: _ending(recorder, original))
     patches.replace(
         transport,
         "_create_json_response",
@@ -66,14 +68,14 @@ def hook_manager(patches: Patches, module: Any, recorder: Recorder) -> None:
 
     def before(self: Any) -> None:
         if not self.stateless:
-            recorder.admit(self, _most_sessions)
+            recorder.admit(self, _admission)
 
     patches.replace(manager, "run", lambda original: around(recorder, original, before, lambda *_: None))
 
 
-def _most_sessions(manager: Any) -> int | None:
-    most: int | None = getattr(manager, "max_sessions", None)  # from 1.30 and 2.2 on
-    return most
+def _admission(manager: Any) -> tuple[int | None, float | None]:
+    # Both from 1.30 and 2.2 on; before, an idle session is never ended unless told.
+    return getattr(manager, "max_sessions", None), getattr(manager, "session_idle_timeout", None)
 
 
 def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,6 +95,16 @@ def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
         return await serve(recorder, exchange, send, lambda sending: original(self, scope, receive, sending))
 
     return handle_request
+
+
+def _ending(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    return around_async(recorder, original, lambda self: self, lambda self, *_: recorder.gone(self, "session"))
+
+
+def kept_for(session: Session, *objects: object) -> tuple[object, ...]:
+    """What the server keeps for `session`: these objects, and its transport."""
+    transport = _transports.get(session.session_id) if session.session_id is not None else None
+    return objects if transport is None else (*objects, transport)
 
 
 def end_reason(session: Session, kind: type[BaseException] | None) -> str:

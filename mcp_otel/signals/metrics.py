@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -57,6 +58,10 @@ class Source(Protocol):
     def level(self) -> int:
         """How much is said, 0 to 3."""
 
+    @property
+    def vitals(self) -> Any:
+        """What reads the process itself, as `vital` has it; None where nobody does."""
+
 
 class Waiting:
     """Durations of one label set that wait for a reader, and the sampled span of the slowest of them."""
@@ -80,7 +85,8 @@ class Waiting:
 class Metrics:
     """The instruments of one meter provider. An SDK keeps instruments for ever, so `source` is what comes and goes."""
 
-    def __init__(self, provider: MeterProvider, version: str) -> None:
+    def __init__(self, provider: MeterProvider, version: str, vital: Mapping[Metric, Callable[..., Reading]]) -> None:
+        """`vital` says for metrics of the process itself what is read from the source's vitals."""
         self.source: Source | None = None
         self._sets: dict[tuple[Any, ...], Waiting] = {}
         self._alone: dict[str, Waiting] = {}
@@ -89,8 +95,11 @@ class Metrics:
         meter = provider.get_meter(names.SCOPE, version, names.SCHEMA_URL)
         self._operation = _histogram(meter, names.OPERATION_DURATION)
         self._session = _histogram(meter, names.SESSION_DURATION)
+        self._lag = _histogram(meter, names.LOOP_LAG, names.LAG_BUCKETS)
         for metric, read in self._readings().items():
             self._observe(meter, metric, read)
+        for metric, read in vital.items():
+            self._observe(meter, metric, partial(_of_vitals, read))
 
     def record(self, event: Event, span: Span | None = None) -> None:
         """One message into the standard duration histogram, unless its answer is a stream that lives for hours.
@@ -134,6 +143,10 @@ class Metrics:
         if crashed:
             said[names.ERROR_TYPE.name] = "crash"
         self._session.record(seconds, said)
+
+    def record_lag(self, seconds: float) -> None:
+        """How late an event loop ran what was due."""
+        self._lag.record(seconds)
 
     def _set(self, event: Event) -> Waiting:
         key = (
@@ -185,6 +198,11 @@ class Metrics:
                 names.DEFINITIONS.name,
                 {kind: size // TOKEN_BYTES for kind, size in source.totals.definitions().items()},
             ),
+            names.LOOP_TOOL: lambda source: [
+                (tally.on_loop, first_attributes(*key))
+                for key, tally in list(source.totals.tallies.items())
+                if tally.on_loop is not None
+            ],
             names.IN_FLIGHT: lambda source: [
                 (count, first_attributes(*key)) for key, (count, _) in source.live.in_flight(_requests(source)).items()
             ],
@@ -246,10 +264,12 @@ def operation_attributes(event: Event) -> Attributes:
     return said
 
 
-def _histogram(meter: Meter, metric: Metric) -> Any:
-    return meter.create_histogram(
-        metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=names.SECONDS_BUCKETS
-    )
+def _histogram(meter: Meter, metric: Metric, bounds: Sequence[float] = names.SECONDS_BUCKETS) -> Any:
+    return meter.create_histogram(metric.name, metric.unit, metric.meaning, explicit_bucket_boundaries_advisory=bounds)
+
+
+def _of_vitals(read: Callable[[Any], Reading], source: Source) -> Reading:
+    return () if source.vitals is None else read(source.vitals)
 
 
 def _labelled(name: str, values: dict[str, Any]) -> Reading:

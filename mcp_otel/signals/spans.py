@@ -9,7 +9,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, StatusCode, Tracer
 
-from mcp_otel.event import Event
+from mcp_otel.event import Blocked, Event
 from mcp_otel.methods import CANCELLED, STATUS_TEXTS
 from mcp_otel.signals import names
 
@@ -70,6 +70,8 @@ class Spans:
             status = status_of(event)
             if status is not None:
                 span.set_status(status)
+            for blocked in event.blocked:
+                span.add_event(names.BLOCKED_EVENT, blocked_attributes(blocked), event.start + blocked.end)
         span.end(event.start + round(event.duration * 1e9))
         if event.laps and span.get_span_context().trace_flags.sampled:
             self._phases(span, event)
@@ -124,6 +126,19 @@ def later_attributes(event: Event) -> dict[str, Any]:
     if event.code is not None:
         said[names.STATUS_CODE.name] = str(event.code)
     said.update({_PHASE_ATTRIBUTES[phase]: seconds for phase, seconds in event.phases.items()})
+    return said
+
+
+def blocked_attributes(blocked: Blocked) -> dict[str, Any]:
+    """What is said of a step that blocked the event loop."""
+    file, _, line = blocked.line.rpartition(":")
+    said: dict[str, Any] = {
+        names.BLOCKED_SECONDS.name: blocked.seconds,
+        names.CODE_FILE.name: file or blocked.line,
+        names.CODE_FUNCTION.name: blocked.function,
+    }
+    if line.isdecimal():
+        said[names.CODE_LINE.name] = int(line)
     return said
 
 

@@ -15,10 +15,12 @@ MAX_PAGES = 64
 class Tally:
     """The sums of one (method, target)."""
 
-    __slots__ = ("_cpu", "_sampled", "calls", "faults", "phases", "received", "seconds", "sent")
+    __slots__ = ("_cpu", "_sampled", "calls", "faults", "on_loop", "phases", "received", "seconds", "sent")
 
     def __init__(self) -> None:
         self.calls = 0
+        self.on_loop: float | None = None
+        """Seconds that handlers had their event loop to themselves; None until one was timed."""
         self.seconds = 0.0
         self.phases: dict[Phase, float] = defaultdict(float)
         self._cpu: dict[Phase, float] = defaultdict(float)
@@ -92,6 +94,8 @@ class Totals:
         tally.calls += 1
         if not event.notification and event.method not in LASTING:
             tally.seconds += event.duration
+        if event.on_loop is not None:
+            tally.on_loop = (tally.on_loop or 0.0) + event.on_loop
         for phase, seconds in event.phases.items():
             tally.phases[phase] += seconds
         for phase, seconds in event.cpu.items():

@@ -1,1 +1,261 @@
-"""Cheap readings of the process itself, between messages: plain numbers that instruments read later."""
+"""What the process itself feels between messages: its event loops, threads, memory, sessions and their contexts.
+
+Messages only add to plain numbers; the rest is read on a slow tick, in a thread of its own. Nothing here ever raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
+from time import perf_counter_ns, thread_time_ns
+from typing import Any, Protocol
+
+from mcp_otel.notice import warn
+from mcp_otel.settings import Settings
+from mcp_otel.signals.totals import Totals
+from mcp_otel.vitals import limit, price
+from mcp_otel.vitals.blocked import Blockage, Blocked, Cause
+from mcp_otel.vitals.canary import Canaries, Count, Label
+from mcp_otel.vitals.context import Contexts, shared, weigh
+from mcp_otel.vitals.growth import Growth
+from mcp_otel.vitals.holders import Holders
+from mcp_otel.vitals.limit import Ceiling
+from mcp_otel.vitals.loop import Loops, Undo
+from mcp_otel.vitals.memory import Load, Memory, Reading
+from mcp_otel.vitals.pauses import Pauses
+from mcp_otel.vitals.sessions import Doors, Sessions
+from mcp_otel.vitals.stepping import Spend, stepped
+from mcp_otel.vitals.threads import Threads
+
+PART = "vitals"
+"""What our own cost is counted as."""
+
+
+class Stepped(Protocol):
+    """A message whose handler's steps are timed; the recorder's calls are such."""
+
+    cpu: Any
+    """None, or CPU seconds by phase where they are sampled."""
+    blocked: tuple[str, str] | None
+    """Where its step in progress blocks the loop: `file:line` and function."""
+
+    def step(self, nanos: int) -> None:
+        """One step took so long."""
+
+    def step_cpu(self, nanos: int) -> None:
+        """One step was so long on the processor, sampled phases apart."""
+
+    def cpu_clock(self) -> int:
+        """Nanoseconds of this thread on the processor, sampled phases apart."""
+
+
+class Host(Protocol):
+    """What the rest of us knows of the server."""
+
+    def load(self) -> Load:
+        """What it has done and has to do."""
+
+    def doors(self) -> Doors:
+        """How many sessions are open, and may be."""
+
+    def tool(self, call: object) -> str | None:
+        """The tool that `call` calls, as it may be said; None when it calls none."""
+
+
+class Lasting:
+    """Sums that never fall, whatever is instrumented anew: one for each process."""
+
+    def __init__(self) -> None:
+        self.loops = Loops()
+        self.pauses = Pauses()
+        self.places: dict[Cause, tuple[int, float]] = {}
+
+
+class Vitals:
+    """All readings of one process. `failed` is told what failed, with its part."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        host: Host,
+        totals: Totals,
+        lasting: Lasting,
+        contexts: Contexts,
+        failed: Callable[[str, BaseException], object],
+    ) -> None:
+        self.settings = settings
+        self.loops = lasting.loops
+        self.pauses = lasting.pauses
+        self.threads = Threads()
+        self.contexts = contexts
+        self.canaries = Canaries(settings.retention_grace)
+        self.holders = Holders(self.canaries)
+        self.growth = Growth()
+        self.sessions = Sessions()
+        self.blocked = Blocked(self.loops, self._blocked, whose=self._whose, places=lasting.places)
+        self.reading: Reading | None = None
+        """The last one of what the process uses."""
+        self.ceiling: Ceiling | None = None
+        self.counts: dict[Label, Count] = {}
+        """What became of ended sessions and requests, at the last tick."""
+        self.weights: dict[Label, float] = {}
+        """Bytes that one retained object of each kind holds alone."""
+        self._host = host
+        self._totals = totals
+        self._failed = failed
+        self._memory = Memory()
+        self._stopped = threading.Event()
+        self._ticking = threading.Lock()
+        self._undos: list[Undo] = []
+        self._calls = self._steps = self._spent = 0
+        self._price = price.FREE
+        self._settled = 0.0
+        self._told = False
+
+    def start(self) -> Undo:
+        """Begin to read, until the answer is called. Nobody waits for a thread to end."""
+        loops = self.loops
+        loops.bound, loops.failed = self.settings.blocked_after, self._failed
+        self._undos = [self.pauses.install(), self.canaries.close, self.threads.undo, loops.undo, self.blocked.start()]
+        thread = threading.Thread(target=self._run, name="mcp-otel vitals", daemon=True)
+        Context().run(thread.start)  # or the thread may keep the context of whoever starts it
+        return self.stop
+
+    def stop(self) -> None:
+        """Put back what was replaced and read no more."""
+        self._stopped.set()
+        while self._undos:
+            self._undos.pop()()
+        self.contexts.clear()
+
+    # --- what messages tell, in the host's own threads
+
+    def message(self) -> None:
+        """A message has come, in the loop that runs here."""
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            if not self._told:
+                self._told = True
+                warn("mcp-otel reads the event loop of asyncio only: loop and worker threads stay unknown here")
+        elif not self.loops.watches(loop):
+            self.loops.watch()
+            self.threads.watch(loop)
+
+    def stepped(self, call: Stepped, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        """`awaitable`, which is all that happens for `call` in its task, with every step of it timed."""
+        steps = stepped(awaitable, call.step)
+        return steps if call.cpu is None else stepped(steps, call.step_cpu, call.cpu_clock)
+
+    def over(self, conversation: Hashable, size: int, turn: bool, steps: int) -> None:
+        """A message of a conversation (None: of none) has ended, with so many bytes both ways and steps."""
+        began = perf_counter_ns()
+        self._calls += 1
+        self._steps += steps
+        if conversation is not None:
+            self.contexts.exchange(conversation, size, turn)
+        self._spent += perf_counter_ns() - began
+
+    def began(self, conversation: Hashable, session_id: str | None, kept: tuple[object, ...]) -> None:
+        """A session was opened, for which the server keeps these objects."""
+        self.contexts.begin(conversation, *kept, session_id=session_id)
+
+    def ended(self, conversation: Hashable) -> None:
+        """A session is over."""
+        self.contexts.end(conversation)
+
+    def watch(self, subject: object, kind: str) -> None:
+        """The life of `subject` should end now; `kind` is what it was kept for: `session` or `request`."""
+        began = perf_counter_ns()
+        self.canaries.watch(subject, kind)
+        self._spent += perf_counter_ns() - began
+
+    # --- what is read of it
+
+    @property
+    def retained_sessions(self) -> int:
+        """Sessions that have ended and are still in memory: whichever of their objects is kept most often."""
+        return max((count.retained for (kind, _), count in self.counts.items() if kind == "session"), default=0)
+
+    @property
+    def time_to_limit(self) -> float | None:
+        """Seconds until the floor of memory is at its limit; None without a trend."""
+        verdict, ceiling, reading = self.growth.verdict, self.ceiling, self.reading
+        if verdict is None or ceiling is None or reading is None:
+            return None
+        return verdict.time_to_limit(ceiling.bytes, reading.at)
+
+    def tick(self) -> None:
+        """One slow reading of everything."""
+        with self._ticking:  # somebody may ask for one
+            began = thread_time_ns()
+            for part, read in (
+                ("memory", self._read_memory),
+                ("sessions", self._read_sessions),
+                ("context", self.contexts.tick),
+                ("retention", self._read_retained),
+                (PART, self._settle),
+            ):
+                try:
+                    read()
+                except Exception as error:
+                    self._failed(part, error)
+            self._spent += thread_time_ns() - began
+
+    def _run(self) -> None:
+        try:
+            self._price = price.measure()
+        except Exception as error:
+            self._failed(PART, error)
+        while not self._stopped.is_set():
+            self.tick()
+            self._stopped.wait(self.settings.vitals_interval)
+
+    def _read_memory(self) -> None:
+        reading = self.reading = self._memory.read()
+        if reading is None:
+            return
+        found = limit.find()
+        self.ceiling = None if found is None else found.ceiling(reading.rss, reading.vms)
+        self.growth.add(reading.at, reading.rss, reading.blocks, self.pauses.fulls, self._host.load())
+
+    def _read_sessions(self) -> None:
+        if self.reading is not None:
+            self.sessions.add(self.reading.at, self._host.doors())
+
+    def _read_retained(self) -> None:
+        self.counts = self.canaries.counts()
+        self.holders.tick()
+        weights = {}
+        for label, count in self.counts.items():
+            if count.retained >= 2:
+                if label in self.weights:
+                    weights[label] = self.weights[label]
+                else:
+                    one, other = self.canaries.examples(label, 2)
+                    weights[label] = weigh([one], shared([one], [other]))[0]
+                    del one, other
+        self.weights = weights
+
+    def _settle(self) -> None:
+        """Add to our cost what has come together since the last time."""
+        turns, collections = self.loops.turns(), sum(self.pauses.counts)
+        cost = (
+            (self._spent + self.blocked.spent) * 1e-9
+            + self._calls * self._price.call
+            + self._steps * self._price.step
+            + turns * self._price.turn
+            + collections * self._price.collection
+        )
+        self._totals.cost[PART] += max(0.0, cost - self._settled)
+        self._settled = cost
+
+    def _blocked(self, blockage: Blockage) -> None:
+        call: Any = getattr(blockage.place.spend, "__self__", None)
+        if call is not None and not blockage.over:
+            call.blocked = blockage.place.line, blockage.place.function
+
+    def _whose(self, spend: Spend | None) -> str | None:
+        call = getattr(spend, "__self__", None)
+        return None if call is None else self._host.tool(call)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection
 from contextvars import Context
 from functools import lru_cache
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 from types import CodeType, FrameType
 from typing import NamedTuple
 
@@ -46,6 +46,9 @@ class Blockage(NamedTuple):
 
 
 Told = Callable[[Blockage], object]
+Whose = Callable[[Spend | None], str | None]
+Cause = tuple[str, str | None]
+"""`file:line`, and the name of the tool whose step it was; None where nobody knows, or it was no tool's."""
 
 
 class Eye:
@@ -101,16 +104,27 @@ class Blocked:
 
     `told` gets every blockage, in that thread. Its place is the innermost line of the host's own code: neither of the
     standard library nor installed, unless its top package is in `own`; where there is none, the innermost line that is
-    installed, else the innermost. On uvloop it looks ten times a second, and knows the seconds to 0.05.
+    installed, else the innermost. On uvloop it looks ten times a second, and knows the seconds to 0.05. `whose` names
+    the tool that a step is charged to, and `places` is what was counted before, to be added to.
     """
 
-    def __init__(self, loops: Loops, told: Told | None = None, own: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        loops: Loops,
+        told: Told | None = None,
+        own: Collection[str] = (),
+        whose: Whose | None = None,
+        places: dict[Cause, tuple[int, float]] | None = None,
+    ) -> None:
         self.own = own
+        self.spent = 0
+        """Nanoseconds that its thread was on a processor."""
         self._loops = loops
         self._told = told
+        self._whose = whose
         self._bound = int(loops.bound * 1e9)
         self._eyes: dict[Pulse, Eye] = {}
-        self._places: dict[str, tuple[int, float]] = {}
+        self._places: dict[Cause, tuple[int, float]] = {} if places is None else places
         self._gate = threading.Lock()
         self._pause = 0.0
         self._looked = perf_counter_ns()
@@ -123,8 +137,8 @@ class Blocked:
         Context().run(thread.start)  # or the thread may keep the context of whoever starts it
         return self._stop
 
-    def places(self) -> dict[str, tuple[int, float]]:
-        """Blockages and their seconds by `file:line`, what still lasts included; beyond 50 places all is `_other`."""
+    def places(self) -> dict[Cause, tuple[int, float]]:
+        """Blockages and their seconds by cause, what still lasts included; beyond 50 causes all is `_other`."""
         places = dict(self._places)
         for eye in list(self._eyes.values()):
             if (place := eye.place) is not None:
@@ -150,7 +164,7 @@ class Blocked:
             pause, self._pause = int(self._pause * 1e9), self._loops.bound
             late = perf_counter_ns() - self._looked - pause if pause >= 0 else 0
             self._loops.tell(self._look, late > self._bound / 2)
-            self._looked = perf_counter_ns()
+            self._looked, self.spent = perf_counter_ns(), thread_time_ns()
             self._gate.acquire(timeout=self._pause)
 
     def _look(self, late: bool) -> None:
@@ -202,10 +216,12 @@ class Blocked:
             self._add(self._places, place, 0, seconds)
             self._loops.tell(self._told, Blockage(place, seconds, over=True))
 
-    def _add(self, places: dict[str, tuple[int, float]], place: Place, count: int, seconds: float) -> None:
-        line = place.line if place.line in places or len(places) < MAX_PLACES else OTHER
-        before = places.get(line, (0, 0.0))
-        places[line] = before[0] + count, before[1] + seconds
+    def _add(self, places: dict[Cause, tuple[int, float]], place: Place, count: int, seconds: float) -> None:
+        cause = place.line, None if self._whose is None else self._whose(place.spend)
+        if cause not in places and len(places) >= MAX_PLACES:
+            cause = OTHER, None
+        before = places.get(cause, (0, 0.0))
+        places[cause] = before[0] + count, before[1] + seconds
 
 
 def find(frame: FrameType | None, base: CodeType | None, own: Collection[str] = ()) -> Place:

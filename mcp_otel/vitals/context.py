@@ -126,6 +126,11 @@ class Contexts:
         for name in getattr(self._conversations.pop(key, None), "names", ()):
             self._named.pop(name, None)
 
+    def clear(self) -> None:
+        """All conversations are over; what the application tracks stays."""
+        for key in list(self._conversations):
+            self.end(key)
+
     def track(self, name: str, store: Any) -> None:
         """The application keeps conversations in `store`: an object, or a function that gives one, or bytes.
 
@@ -150,6 +155,11 @@ class Contexts:
         mean, count = sum(kept) / len(kept), max(len(live), 1)
         sizes = [each.exchanged + (mean if each.kept is None else each.kept) for each in live]
         return Spread(max(sizes, default=0.0) + common / count, (sum(sizes) + common) / count, sum(sizes) + common)
+
+    def kept(self) -> float | None:
+        """Bytes that the server keeps for a live conversation, at the mean; None before one was weighed."""
+        kept = [each.kept for each in list(self._conversations.values()) if each.kept is not None]
+        return sum(kept) / len(kept) if kept else None
 
     def growth(self) -> Growth | None:
         """How fast conversations grow; None when none has had turns enough."""

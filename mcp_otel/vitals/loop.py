@@ -50,6 +50,8 @@ class Pulse:
         """Begin and end of steps beyond the bound, for whoever takes them."""
         self.base: CodeType | None = None
         """What the loop's thread runs while the loop itself does nothing."""
+        self.turns = 0
+        """How often its selector was timed."""
         self.source: Literal["select", "cpu"] | None = None
         """What tells how busy it is."""
         self._loops = loops
@@ -144,6 +146,7 @@ class Pulse:
 
         def timed(timeout: float | None = None) -> Any:
             entered = perf_counter_ns()
+            self.turns += 1
             if entered - self.since > bound:
                 long.append((self.since, entered))
             polls = timeout is not None and timeout <= 0  # it has more to do, and only has a look
@@ -181,10 +184,12 @@ class Loops:
         self.lag = lag
         self.roused: Callable[[], object] | None = None
         """Called when there is a loop to watch, or an idle one no longer is; in its thread, so it must not block."""
-        self._failed = failed
+        self.seen = False
+        """Whether there was a loop to watch."""
+        self.failed = failed
         self._pulses: dict[int, Pulse] = {}
-        self._ended: deque[int] = deque()
-        self._gone = self._told = 0
+        self._ended: deque[tuple[int, int]] = deque()
+        self._gone = self._gone_turns = self._told = 0
         self._reading = threading.Lock()
 
     def watch(self) -> Undo:
@@ -193,9 +198,14 @@ class Loops:
         if loop is None or (key := id(loop)) in self._pulses or len(self._pulses) >= 64:
             return lambda: None
         pulse = self._pulses[key] = Pulse(loop, self, lambda _: self._drop(key, pulse))
+        self.seen = True
         self.tell(pulse.start, loop)
         self.tell(self.roused)
         return lambda: self._drop(key, pulse)
+
+    def watches(self, loop: AbstractEventLoop) -> bool:
+        """Whether `loop` is watched."""
+        return id(loop) in self._pulses
 
     def pulses(self) -> list[Pulse]:
         """The loops that are there and open."""
@@ -209,9 +219,14 @@ class Loops:
         with self._reading:  # no loop ever waits for this
             self.pulses()
             while self._ended:  # before the others: what ends meanwhile is missed once, not counted twice
-                self._gone += self._ended.popleft()
+                busy, turns = self._ended.popleft()
+                self._gone, self._gone_turns = self._gone + busy, self._gone_turns + turns
             self._told = max(self._told, self._gone + sum(pulse.busy() for pulse in list(self._pulses.values())))
             return self._told * 1e-9
+
+    def turns(self) -> int:
+        """How often selectors were timed: what watching costs is so many times what one time does."""
+        return self._gone_turns + sum(pulse.turns for pulse in list(self._pulses.values()))
 
     def tell(self, hook: Callable[..., object] | None, *values: object) -> None:
         """Call `hook`, if there is one; what it raises stays here."""
@@ -219,8 +234,8 @@ class Loops:
             if hook is not None:
                 hook(*values)
         except Exception as error:
-            if hook is not self._failed:
-                self.tell(self._failed, "loop", error)
+            if hook is not self.failed:
+                self.tell(self.failed, "loop", error)
 
     def undo(self) -> None:
         """Watch no loop any more. What they were busy so far still counts."""
@@ -229,7 +244,7 @@ class Loops:
 
     def _drop(self, key: int, pulse: Pulse) -> None:
         if self._pulses.get(key) is pulse and self._pulses.pop(key, None) is not None:
-            self._ended.append(pulse.busy())
+            self._ended.append((pulse.busy(), pulse.turns))
             pulse.undo()
 
 

@@ -49,14 +49,16 @@ def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[...,
         if call is None:
             return None
         call.lap(QUEUE)
-        return call, recorder.enter(call)
+        return call, recorder.enter(call), message
 
     def after(state: Any, _: Any, __: BaseException | None) -> None:
-        call, entered = state
+        call, entered, message = state
         recorder.leave(entered)
         recorder.handled(call)
+        if call.request_id is not None:
+            recorder.gone(message, "request")
 
-    return around_async(recorder, original, before, after)
+    return around_async(recorder, original, before, after, stepping=lambda state: state[0])
 
 
 def _defining(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from mcp_otel.call import ENCODE, HANDLER, QUEUE, VALIDATE, Call, Exchange, Sess
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect, expect_names
 from mcp_otel.seams.stdio import SendingEnd
-from mcp_otel.seams.streamable_http import ANSWERS, answer, end_reason
+from mcp_otel.seams.streamable_http import ANSWERS, answer, end_reason, kept_for
 from mcp_otel.seams.tools import asking
 
 STAMP = "_mcp_otel_call"
@@ -188,15 +188,15 @@ def _request(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
         call.spend(VALIDATE)
         watch.last = None
         setattr(responder, STAMP, call)
-        return watch, call, responder
+        return watch, call, responder, session
 
     def after(state: Any, _: Any, failure: BaseException | None) -> None:
-        watch, call, responder = state
+        watch, call, responder, session = state
         if failure is not None:
             watch.last = call  # refused: the receive loop answers it
         elif call.method == "initialize" and not watch.stateless and call.outcome and call.outcome.fault is None:
             client = responder.request.root.params.clientInfo
-            recorder.open_session(watch.session, client.name)
+            recorder.open_session(watch.session, client.name, *kept_for(watch.session, session))
 
     return around_async(recorder, original, before, after)
 
@@ -243,14 +243,15 @@ def _cancelling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..
 def _closing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
     def before(session: Any, kind: Any = None, *_: Any) -> Any:
         watch = watch_of(session)
-        return None if watch is None else (watch, kind)
+        return None if watch is None else (watch, kind, session)
 
     def after(state: Any, _: Any, __: BaseException | None) -> None:
-        watch, kind = state
+        watch, kind, session = state
         for call in list(watch.calls.values()):
             if not call.awaits_write:
                 recorder.end(call)
         watch.calls.clear()
         recorder.close_session(watch.session, end_reason(watch.session, kind))
+        recorder.gone(session, "session")
 
     return around_async(recorder, original, before, after)

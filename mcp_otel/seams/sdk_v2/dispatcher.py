@@ -75,8 +75,9 @@ def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[...,
         recorder.leave(entered)
         call.cancelled = call.cancelled or dctx.cancel_requested.is_set()
         recorder.handled(call)
+        recorder.gone(dctx, "request")
 
-    return around_async(recorder, original, before, after)
+    return around_async(recorder, original, before, after, stepping=lambda state: state[0])
 
 
 def _writing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,6 +116,7 @@ def _running(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
                 session = getattr(self, "_mcp_otel_session", None)
                 if session is not None:
                     recorder.close_session(session, end_reason(session, sys.exc_info()[0]))
+                    recorder.gone(getattr(getattr(on_request, "__self__", None), "connection", None), "session")
             except Exception as error:
                 recorder.count_failure("seams", error)
 

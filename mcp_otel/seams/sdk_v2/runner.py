@@ -10,6 +10,7 @@ from mcp_otel.call import ENCODE, HANDLER, QUEUE, Call, Exchange
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, around, around_async, expect, spending
 from mcp_otel.seams.sdk_v2.dispatcher import session_of, taken
+from mcp_otel.seams.streamable_http import kept_for
 from mcp_otel.seams.tools import is_validation, validating
 
 hidden: ContextVar[bool] = ContextVar("mcp_otel_hidden", default=False)
@@ -113,10 +114,10 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
         call.served = True
         if method != "initialize":
             call.version = runner.connection.protocol_version
-        return call, entered, runner
+        return call, entered, runner, dctx
 
     def after(state: Any, result: Any, failure: BaseException | None) -> None:
-        call, entered, runner = state
+        call, entered, runner, dctx = state
         if failure is None and call.method == "initialize":
             _initialized(recorder, call, runner.connection)
         if entered is None:
@@ -128,8 +129,13 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
         elif isinstance(failure, Exception):
             recorder.answer(call, code=_code(failure))
         recorder.handled(call)
+        recorder.gone(dctx, "request")
 
-    return around_async(recorder, original, before, after)
+    def stepping(state: Any) -> Call | None:
+        call, entered, *_ = state
+        return None if entered is None else call  # else its dispatcher's task is stepped already
+
+    return around_async(recorder, original, before, after, stepping)
 
 
 def _initialized(recorder: Recorder, call: Call, connection: Any) -> None:
@@ -138,7 +144,8 @@ def _initialized(recorder: Recorder, call: Call, connection: Any) -> None:
         return  # stateless: every request has a connection of its own
     call.session.version = connection.protocol_version
     client = connection.client_params
-    recorder.open_session(call.session, client.client_info.name if client is not None else None)
+    name = client.client_info.name if client is not None else None
+    recorder.open_session(call.session, name, *kept_for(call.session, connection))
 
 
 def _code(failure: Exception) -> int:
