@@ -16,9 +16,11 @@ from mcp_otel.signals import names, prometheus
 
 OVERVIEW = "mcp-otel-overview"
 TOOLS = "mcp-otel-tools"
+MEMORY = "mcp-otel-memory"
 TITLES = {
     OVERVIEW: "MCP servers: is it healthy, what changed?",
     TOOLS: "MCP tools: which is slow, failing or expensive?",
+    MEMORY: "MCP context and memory: what grows, how long is left?",
 }
 TAGS = ["mcp", "mcp-otel"]
 KEPT = "var-datasource=${datasource:raw}&${__url_time_range}"
@@ -51,7 +53,9 @@ def board(uid: str, description: str, variables: Sequence[Any], rows: Sequence[R
         made = made.with_variable(variable)
     for other, title in TITLES.items():
         if other != uid:
-            link = builders.DashboardLink(title).type(dashboard.DashboardLinkType.LINK).url(f"/d/{other}")
+            # Whole questions would not fit beside the variables.
+            link = builders.DashboardLink(title.partition(":")[0]).tooltip(title).url(f"/d/{other}")
+            link = link.type(dashboard.DashboardLinkType.LINK)
             made = made.link(link.icon("dashboard").include_vars(True).keep_time(True))
     number = 0
     for title, panels in rows:

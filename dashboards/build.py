@@ -9,14 +9,14 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import overview, tools
+from dashboards import memory, overview, tools
 
 RENDERED = Path(__file__).parent / "rendered"
 
 
 def rendered() -> dict[str, str]:
     """Every board as the text of its file."""
-    boards = {"overview.json": overview.board(), "tools.json": tools.board()}
+    boards = {"memory.json": memory.board(), "overview.json": overview.board(), "tools.json": tools.board()}
     return {
         name: json.dumps(made, cls=JSONEncoder, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
         for name, made in boards.items()

@@ -19,11 +19,12 @@ def sessions() -> Sequence[Panel]:
             "Open sessions: active (a request in flight, or within the last minute) or idle. Dashed: what all servers "
             "together admit; there is none where a server has no cap.",
             "well below the cap; idle ones come and go.",
-            "idle ones only grow: clients leave without a goodbye, and sessions are never closed for it.",
+            "idle ones only grow: clients leave without a goodbye, and sessions are never closed for it. Those that "
+            "ended and stay in memory are on the board of memory.",
         ),
         "short",
         [
-            Line(legend(names.STATE), queries.value(names.SESSIONS, Cut(by=(names.STATE,)))),
+            Line(legend(names.STATE), queries.value(names.SESSIONS, Cut(by=(names.STATE,), only=(queries.OPEN,)))),
             Line("cap", queries.value(names.SESSIONS_LIMIT, ALL)),
         ],
         none="no sessions",

@@ -65,7 +65,7 @@ def tiles() -> Sequence[Panel]:
                 "sessions by state, below: many idle ones are clients that never say goodbye.",
             ),
             "percentunit",
-            queries.fullest(),
+            queries.of_cap(),
             none="no cap",
             steps=warn_above(0.6, 0.95),
         ),

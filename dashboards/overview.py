@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards import board as frame
-from dashboards import changes, connections, health, load, own
+from dashboards import changes, connections, health, load, own, room
 
 
 def board() -> dashboard.Dashboard:
@@ -19,6 +19,7 @@ def board() -> dashboard.Dashboard:
             ("How do messages fare?", load.fates()),
             ("What changed?", changes.tables()),
             ("Where does the time go, and does it pile up?", load.times()),
+            ("Is there room?", room.left()),
             ("Who is connected?", connections.sessions()),
             ("How large are messages and definitions?", connections.sizes()),
             ("What does mcp-otel itself take?", own.graphs()),

@@ -34,6 +34,10 @@ Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """Colours from a value upwards; None is where all begin."""
 NOTHING = DynamicConfigValue("noValue", "–")  # noqa: RUF001
 """What a cell says that has no value."""
+DASHED = (
+    DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+    DynamicConfigValue("custom.fillOpacity", 0),
+)
 PLAIN: Steps = ((None, "text"),)
 PHASE_COLORS = {
     "decode": "blue",
@@ -74,7 +78,7 @@ class Column(NamedTuple):
 
 SERVICE_ROWS = {SERVICE: Heading("Service", 140)}
 TOOL_ROWS = {**SERVICE_ROWS, label(names.TOOL): Heading("Tool", 220)}
-PROCESS_ROWS = {**SERVICE_ROWS, VERSION: Heading("Version", 90), INSTANCE: Heading("Process", 290)}
+PROCESS_ROWS = {**SERVICE_ROWS, VERSION: Heading("Version", 90), INSTANCE: Heading("Process", 310)}
 
 
 def about(says: str, normal: str, then: str) -> str:
@@ -160,15 +164,13 @@ def graph(
 
 def limit(panel: series_builders.Panel, name: str) -> series_builders.Panel:
     """Draw the line `name` as a limit: dashed, red, and on top of no stack."""
-    return panel.override_by_name(
-        name,
-        [
-            _fixed("red"),
-            DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
-            DynamicConfigValue("custom.fillOpacity", 0),
-            DynamicConfigValue("custom.stacking", {"group": "A", "mode": "none"}),
-        ],
-    )
+    stacking = DynamicConfigValue("custom.stacking", {"group": "A", "mode": "none"})
+    return panel.override_by_name(name, [_fixed("red"), *DASHED, stacking])
+
+
+def dashed(panel: series_builders.Panel, number: int, color: str = "") -> series_builders.Panel:
+    """Draw every line of the query `number`, from 0, dashed: what other lines are compared with."""
+    return panel.override_by_query(_ref(number), [*((_fixed(color),) if color else ()), *DASHED])
 
 
 def worded(panel: series_builders.Panel, words: Mapping[int, str]) -> series_builders.Panel:
@@ -200,6 +202,7 @@ def table(
     *,
     none: str,
     sort: str,
+    width: int = 24,
     height: int = 8,
     window: str = TILE,
     naming: str = "",
@@ -209,7 +212,7 @@ def table(
     The query `naming` fills none: it adds its labels.
     """
     panel = table_builders.Panel().title(title).description(description).unit("short").no_value(none)
-    panel = panel.span(24).height(height).datasource(SOURCE).interval(window).show_header(True).min_width(80)
+    panel = panel.span(width).height(height).datasource(SOURCE).interval(window).show_header(True).min_width(80)
     panel = panel.color_scheme(_by(dashboard.FieldColorModeId.THRESHOLDS)).thresholds(thresholds(PLAIN))
     panel = panel.sort_by([common_builders.TableSortByFieldState().display_name(sort).desc(True)])
     hidden, renamed = {"Time": True}, {name: heading.title for name, heading in rows.items()}

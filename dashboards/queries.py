@@ -53,6 +53,9 @@ def none_of(of: Label, *values: str) -> str:
 TOOL_CALLS = one_of(names.METHOD, "tools/call")
 CHOSEN_TOOL = f'{label(names.TOOL)}=~"$tool"'
 NOT_LASTING = none_of(names.METHOD, *sorted(LASTING))
+OPEN = none_of(names.STATE, "retained")
+"""Sessions that count against the cap; retained ones have ended, and only their memory is still there."""
+RETAINED = one_of(names.STATE, "retained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ ALL = Cut()
 TOOL = Cut(by=(names.TOOL,), only=(TOOL_CALLS, CHOSEN_TOOL))
 SERVICE_TOOL = replace(TOOL, by=(SERVICE, names.TOOL), over=SHOWN)
 """Tools of one name are told apart by service where there is room to say it."""
+PROCESS = Cut(by=(SERVICE, INSTANCE))
+BY_SERVICE = Cut(by=(SERVICE,))
 
 
 def series(metric: Metric, *matchers: str, part: str = "") -> str:
@@ -92,12 +97,30 @@ def gather(how: str, by: tuple[Label, ...], what: str) -> str:
 def rate(metric: Metric, cut: Cut, *matchers: str, part: str = "") -> str:
     """Say how much a sum grows a second."""
     window = f"[{cut.over}]{_offset(cut)}"
-    return gather("sum", cut.by, f"rate({series(metric, *cut.only, *matchers, part=part)}{window})")
+    grown = f"rate({series(metric, *cut.only, *matchers, part=part)}{window})"
+    return gather("sum", cut.by, grown + _of_servers(metric, cut))
 
 
 def value(metric: Metric, cut: Cut, how: str = "sum") -> str:
     """Say what a gauge or level is."""
-    return gather(how, cut.by, series(metric, *cut.only) + _offset(cut))
+    return gather(how, cut.by, series(metric, *cut.only) + _offset(cut) + _of_servers(metric, cut))
+
+
+def shortest(metric: Metric, cut: Cut = ALL) -> str:
+    """Say the time that is left where least is."""
+    return value(metric, cut, "min")
+
+
+def counted(metric: Metric, cut: Cut) -> str:
+    """Say how much a sum grew over the time shown, also one that began in it: `increase` does not see the first."""
+    last = f"max_over_time({series(metric, *cut.only)}[{SHOWN}])"
+    return gather("sum", cut.by, f"{last} - ({series(metric, *cut.only)} offset {SHOWN} or {last} * 0)")
+
+
+def above_lowest(metric: Metric, cut: Cut) -> str:
+    """Say how far a level is above its lowest of the time shown, process by process."""
+    level = series(metric, *cut.only)
+    return gather("sum", cut.by, f"{level} - min_over_time({level}[{SHOWN}])")
 
 
 def of_each_server(metric: Metric, cut: Cut, how: str = "max") -> str:
@@ -142,9 +165,9 @@ def mean(cut: Cut) -> str:
     return f"{seconds(cut)} / ({messages(cut)} > 0)"
 
 
-def quantile(q: float, cut: Cut) -> str:
+def quantile(q: float, cut: Cut, metric: Metric = names.OPERATION_DURATION) -> str:
     """Quantile of the durations; the comparison drops the NaN of a window without messages."""
-    buckets = rate(names.OPERATION_DURATION, replace(cut, by=("le", *cut.by)), part="_bucket")
+    buckets = rate(metric, replace(cut, by=("le", *cut.by)), part="_bucket")
     return f"histogram_quantile({q}, {buckets}) >= 0"
 
 
@@ -180,10 +203,26 @@ def versions() -> str:
     return gather("max", (SERVICE, INSTANCE, VERSION), resource)
 
 
-def fullest() -> str:
+def of_cap(by: tuple[Label, ...] = ()) -> str:
     """Share of its cap that the fullest process has sessions open."""
-    process = Cut(by=(SERVICE, INSTANCE))
-    return f"max({value(names.SESSIONS, process)} / ({value(names.SESSIONS_LIMIT, process)} > 0))"
+    return gather("max", by, _of_limit(value(names.SESSIONS, PROCESS.of(OPEN)), value(names.SESSIONS_LIMIT, PROCESS)))
+
+
+def of_memory(by: tuple[Label, ...] = ()) -> str:
+    """Share of its limit of memory that the fullest process has resident."""
+    limit = value(names.MEMORY_LIMIT, PROCESS, "max")
+    return gather("max", by, _of_limit(value(names.PROCESS_MEMORY, PROCESS), limit))
+
+
+def _of_limit(used: str, limit: str) -> str:
+    return f"{used} / ({limit} > 0)"
+
+
+def _of_servers(metric: Metric, cut: Cut) -> str:
+    # What the conventions say of processes, programs say that are no servers, and `service` may be all.
+    if metric.name.startswith(("mcp.", f"{names.SCOPE}.")):
+        return ""
+    return f" and on ({SERVICE}, {INSTANCE}) {series(names.LEVEL)}{_offset(cut)}"
 
 
 def _offset(cut: Cut) -> str:

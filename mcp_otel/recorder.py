@@ -188,13 +188,8 @@ class Recorder:
             self.count_failure("leave", error)
 
     def stepped(self, call: Call | None, awaitable: Awaitable[_R]) -> Awaitable[_R]:
-        """`awaitable`, which is all that happens for `call` in its task, with its steps timed if somebody does."""
-        try:
-            if call is not None and self.vitals is not None:
-                return self.vitals.stepped(call, awaitable)
-        except Exception as error:
-            self.count_failure("stepped", error)
-        return awaitable
+        """`awaitable`, all that happens for `call` in its task, with its steps timed if somebody does; may raise."""
+        return awaitable if call is None or self.vitals is None else self.vitals.stepped(call, awaitable)
 
     def answer(self, call: Call, *, code: int | None = None, result: object = None) -> None:
         """What the wire will say: an error code, or a result. The first answer counts."""

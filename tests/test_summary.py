@@ -49,6 +49,8 @@ def event(
         duration=sum(phases.values()),
         phases=phases,
         cpu={},
+        on_loop=None,
+        blocked=(),
         laps=(),
         received=received,
         sent=sent,

@@ -175,7 +175,7 @@ def around_async(
         try:
             awaitable = original(*args, **kwargs)
             if stepping is not None:
-                awaitable = recorder.stepped(stepping(state), awaitable)
+                awaitable = _stepped(recorder, stepping, state, awaitable)
             result = await awaitable
         except BaseException as error:
             failure = error
@@ -189,6 +189,16 @@ def around_async(
         return result
 
     return hooked
+
+
+def _stepped(
+    recorder: Recorder, stepping: Callable[[Any], Call | None], state: Any, awaitable: Awaitable[Any]
+) -> Awaitable[Any]:
+    try:
+        return recorder.stepped(stepping(state), awaitable)
+    except Exception as error:
+        recorder.count_failure("seams", error)
+        return awaitable
 
 
 class Facade:

@@ -6,6 +6,7 @@ Messages only add to plain numbers; the rest is read on a slow tick, in a thread
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Hashable
 from contextvars import Context
@@ -112,6 +113,8 @@ class Vitals:
         self._calls = self._steps = self._spent = 0
         self._price = price.FREE
         self._settled = 0.0
+        self._known: dict[str, int] = {}
+        """Failures that are counted already, by part."""
         self._told = False
 
     def start(self) -> Undo:
@@ -127,8 +130,8 @@ class Vitals:
         """Put back what was replaced and read no more."""
         self._stopped.set()
         while self._undos:
-            self._undos.pop()()
-        self.contexts.clear()
+            self._guarded(PART, self._undos.pop())
+        self._guarded(PART, self.contexts.clear)
 
     # --- what messages tell, in the host's own threads
 
@@ -136,7 +139,7 @@ class Vitals:
         """A message has come, in the loop that runs here."""
         loop = asyncio._get_running_loop()
         if loop is None:
-            if not self._told:
+            if not self._told and "trio" in sys.modules:
                 self._told = True
                 warn("mcp-otel reads the event loop of asyncio only: loop and worker threads stay unknown here")
         elif not self.loops.watches(loop):
@@ -145,8 +148,8 @@ class Vitals:
 
     def stepped(self, call: Stepped, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """`awaitable`, which is all that happens for `call` in its task, with every step of it timed."""
-        steps = stepped(awaitable, call.step)
-        return steps if call.cpu is None else stepped(steps, call.step_cpu, call.cpu_clock)
+        steps = stepped(awaitable, call.step, failed=self._not_charged)
+        return steps if call.cpu is None else stepped(steps, call.step_cpu, call.cpu_clock, self._not_charged)
 
     def over(self, conversation: Hashable, size: int, turn: bool, steps: int) -> None:
         """A message of a conversation (None: of none) has ended, with so many bytes both ways and steps."""
@@ -197,20 +200,23 @@ class Vitals:
                 ("retention", self._read_retained),
                 (PART, self._settle),
             ):
-                try:
-                    read()
-                except Exception as error:
-                    self._failed(part, error)
+                self._guarded(part, read)
             self._spent += thread_time_ns() - began
 
     def _run(self) -> None:
-        try:
-            self._price = price.measure()
-        except Exception as error:
-            self._failed(PART, error)
+        self._guarded(PART, self._weigh)
         while not self._stopped.is_set():
-            self.tick()
+            self._guarded(PART, self.tick)
             self._stopped.wait(self.settings.vitals_interval)
+
+    def _guarded(self, part: str, read: Callable[[], object]) -> None:
+        try:
+            read()
+        except Exception as error:
+            self._failed(part, error)
+
+    def _weigh(self) -> None:
+        self._price = price.measure()
 
     def _read_memory(self) -> None:
         reading = self.reading = self._memory.read()
@@ -250,6 +256,16 @@ class Vitals:
         )
         self._totals.cost[PART] += max(0.0, cost - self._settled)
         self._settled = cost
+        for part, room in (("context", self.contexts), ("retention", self.canaries), ("holders", self.holders)):
+            known = self._known.get(part, 0)
+            if room.failures > known:
+                if not self._totals.failures[part]:
+                    warn("mcp-otel failed in %s; the server is not affected", part)
+                self._known[part] = room.failures
+                self._totals.failures[part] += room.failures - known
+
+    def _not_charged(self, error: Exception) -> None:
+        self._failed("stepped", error)
 
     def _blocked(self, blockage: Blockage) -> None:
         call: Any = getattr(blockage.place.spend, "__self__", None)

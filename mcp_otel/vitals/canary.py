@@ -13,6 +13,8 @@ from threading import RLock
 from time import monotonic
 from typing import Any, NamedTuple
 
+from mcp_otel.vitals.pauses import ALL_FULL, FULL
+
 GRACE = 60.0
 """Seconds that an ended object may still be alive without anybody asking why."""
 MAX_WATCHED = 20_000
@@ -23,9 +25,6 @@ CHEAP = 0.02
 MAX_NAME = 64
 OTHER = "_other"
 IN_GRACE, UNKNOWN, RETAINED = range(3)
-FULL = 2
-"""The generation whose collection looks at everything."""
-
 Label = tuple[str, str]
 """Kind of life (session, request) and name of the type."""
 
@@ -151,7 +150,7 @@ class Canaries:
             self._tallies.clear()
 
     def _collection(self, phase: str, info: dict[str, Any]) -> None:
-        if info["generation"] != FULL:
+        if not ALL_FULL and info["generation"] != FULL:
             return
         if phase == "start":
             self._began = self._clock()
@@ -195,18 +194,22 @@ class Canaries:
         return state_of
 
     def _frozen_among(self, full: Full, alive: list[_Canary]) -> frozenset[int] | None:
-        """Ids of those that `gc.freeze()` hides from every collection; None when that would cost too much to tell."""
+        """Ids of those that `gc.freeze()` hides from every collection; None when that would cost too much to tell.
+
+        Python counts what is frozen one by one, a million in up to 80 ms, while every thread stands still. So that is
+        asked only where a full collection, after which it is asked once, takes long as well.
+        """
         known = self._frozen
         if known is not None and known[0] is full:
             return known[1]
         frozen: frozenset[int] | None = frozenset()
-        judged = frozenset(canary.key for canary in alive if canary.due <= full.began)
-        if judged and gc.get_freeze_count() > self._frozen_before:
-            if full.seconds < CHEAP:
-                hidden = judged.difference(map(id, gc.get_objects()))
-                frozen = frozenset(canary.key for canary in alive if canary.key in hidden and gc.is_tracked(canary()))
-            else:
-                frozen = None
+        hidden = {canary.key for canary in alive if canary.due <= full.began}
+        if hidden and full.seconds < CHEAP:
+            for each in gc.get_objects():  # in Python, so that other threads get their turn meanwhile
+                hidden.discard(id(each))
+            frozen = frozenset(canary.key for canary in alive if canary.key in hidden and gc.is_tracked(canary()))
+        elif hidden and gc.get_freeze_count() > self._frozen_before:
+            frozen = None
         self._frozen = (full, frozen)
         return frozen
 

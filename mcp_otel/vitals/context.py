@@ -250,10 +250,30 @@ def _inside(item: Any, kind: type, most: int) -> tuple[list[Any], float]:
         step = min(len(item), FURTHEST) // most + 1
         sample = list(islice(dict.items(item) if kind in MAPPINGS else item, 0, FURTHEST, step))
     else:
+        large = _large(item, kind)
+        if large is not None:
+            return large
         held = gc.get_referents(item)
         return held[:SAMPLE], max(1.0, len(held) / SAMPLE)
     inside = [each for pair in sample for each in pair] if kind in MAPPINGS else sample
     return inside, len(item) / max(len(sample), 1)
+
+
+def _large(item: Any, kind: type) -> tuple[list[Any], float] | None:
+    """As `_inside`, for a large container of a type of the host's: listing all that it holds would stop every thread.
+
+    None for any other. What it holds beside its items is left out.
+    """
+    for plain in (dict, list, tuple, set, frozenset, deque):
+        if issubclass(kind, plain):
+            count = plain.__len__(item)
+            if count <= FURTHEST:
+                return None
+            items: Iterable[Any] = dict.items(item) if plain is dict else plain.__iter__(item)
+            sample = list(islice(items, 0, FURTHEST, FURTHEST // SAMPLE))
+            inside = [each for pair in sample for each in pair] if plain is dict else sample
+            return inside, count / len(sample)
+    return None
 
 
 def _roots(conversation: _Conversation) -> list[Any]:

@@ -14,18 +14,21 @@ from collections.abc import Iterator
 from itertools import islice
 from time import perf_counter
 from traceback import walk_stack
-from typing import Any
+from typing import Any, NamedTuple
 
-from mcp_otel.vitals.canary import CHEAP, Canaries, Full, Label
+from mcp_otel.vitals.canary import CHEAP, MAX_NAME, Canaries, Full, Label
 
 LONGEST = 200
 """Characters of a text."""
 DEEPEST, BROADEST = 12, 128
 """References from what is held back to what holds it, and objects of each such depth that are followed."""
+AT_ONCE = 8
+"""Objects whose holders are looked for at once. Other threads stand still meanwhile, and the more the longer."""
 OWN = 1_000
 """Objects that are followed from what is held, to tell its own coroutines from those that hold it."""
 SECONDS, PATIENCE = 0.1, 2.0
 """After which the heap is not looked at again; the latter when somebody waits for the answer."""
+COMMON = 20
 FUNCTIONS = 2_000
 """Of a class, that are looked into for the names they spell."""
 
@@ -37,32 +40,57 @@ SILENT = ("cell", "traceback", "hamt", "hamt_bitmap_node", "hamt_array_node", "h
 """Inner parts of closures, exceptions and contexts, which have no names."""
 
 
+class Kind(NamedTuple):
+    """Live objects of all types of one name that the collector knows, and how many more than the time before."""
+
+    count: int
+    more: int
+
+
 class Holders:
     """What holds the retained, by kind and type. Looks by itself only where full collections are cheap."""
 
     def __init__(self, canaries: Canaries) -> None:
         self.texts: dict[Label, str] = {}
         """The chains that are known; to be read from any thread."""
+        self.kinds: dict[str, Kind] = {}
+        """Types of which there are more than when somebody asked before, and the most common: `COMMON` names."""
         self.failures = 0
+        self._counted: dict[str, int] = {}
         self._canaries = canaries
         self._tried: dict[Label, Full | None] = {}
 
     def tick(self, asked: bool = False) -> None:
-        """Name one holder that has no name yet, on a slow tick; when `asked` for, all of them and at whatever cost."""
+        """Name one holder that has no name yet, on a slow tick; when `asked` for, all of them and at whatever cost.
+
+        The cost is some 20 ms for each look at a million objects, and half a second to count them by type.
+        """
         try:
+            if asked:
+                self._count_kinds()
             retained = [label for label, count in self._canaries.counts().items() if count.retained]
             self.texts = {label: text for label, text in self.texts.items() if label in retained}
             full = self._canaries.full
             for label in retained if full is not None and (asked or full.seconds < CHEAP) else ():
                 if asked or (label not in self.texts and self._tried.get(label) is not full):
                     self._tried[label] = full
-                    for subject in self._canaries.examples(label):
-                        text = chain(subject, PATIENCE if asked else SECONDS)
-                        self.texts = self.texts if text is None else {**self.texts, label: text}
+                    examples = self._canaries.examples(label)
+                    subject = examples.pop() if examples else None  # out of the list, which would be among its holders
+                    text = None if subject is None else chain(subject, PATIENCE if asked else SECONDS)
+                    del subject
+                    self.texts = self.texts if text is None else {**self.texts, label: text}
                     if not asked:
                         return
         except Exception:
             self.failures += 1
+
+    def _count_kinds(self) -> None:
+        import objgraph  # only for those who ask; its own `growth` would force a collection
+
+        before, counts = self._counted, objgraph.typestats()
+        kinds = [(counts[name] - before.get(name, 0) if before else 0, counts[name], name) for name in counts]
+        self.kinds = {name[:MAX_NAME]: Kind(count, more) for more, count, name in sorted(kinds)[: -COMMON - 1 : -1]}
+        self._counted = counts
 
 
 def chain(subject: object, seconds: float = SECONDS) -> str | None:
@@ -83,7 +111,10 @@ def chain(subject: object, seconds: float = SECONDS) -> str | None:
 
 
 class _Search:
-    """Breadth first: one look at the whole heap for each depth."""
+    """Breadth first: one look at the whole heap for a few objects of each depth.
+
+    `objgraph.find_backref_chain` looks once for every object, knows no time that is up, and ends at modules only.
+    """
 
     def __init__(self, subject: object, seconds: float) -> None:
         self.complete = False  # whether it got to something that lives by itself
@@ -97,29 +128,42 @@ class _Search:
 
     def run(self) -> list[Any]:
         """From what holds in the end, or as far as it got, to the subject."""
-        ours = {id(each) for each in (self.modules, self._seen, self._held, self.__dict__)} | _stack()
         for _ in range(DEEPEST):
-            began, layer, following = perf_counter(), self._layer, list[Any]()
-            sources = gc.get_referrers(*layer)
-            ours |= {id(layer), id(sources), id(following)}
-            wanted = {id(each) for each in layer}
-            for source in sources:
-                if id(source) in ours or id(source) in self._seen or _passing(source):
-                    continue
-                held = wanted.intersection(map(id, gc.get_referents(source)))
-                if not held:
-                    continue
-                self._seen[id(source)], self._held[id(source)] = source, held.pop()
-                if self._lasts(source):
+            layer, following = self._layer, list[Any]()
+            for at in range(0, len(layer), AT_ONCE):
+                began = perf_counter()
+                lasting = self._look(layer, layer[at : at + AT_ONCE], following)
+                if lasting is not None:
                     self.complete = True
-                    return self._path(source)
-                following.append(source)
-                if len(following) == BROADEST or perf_counter() > self._deadline:
+                    return self._path(lasting)
+                late = 2 * perf_counter() - began > self._deadline
+                if late or len(following) == BROADEST:
                     break
             self._layer = tuple(following) or layer
-            if not following or 2 * perf_counter() - began > self._deadline:
+            if not following or late:
                 break
         return self._path(next(filter(_frame, self._seen.values()), self._layer[0]))
+
+    def _look(self, layer: tuple[Any, ...], subjects: tuple[Any, ...], following: list[Any]) -> Any:
+        """Look through the heap for what holds any of `subjects`: the first that lasts; others join `following`."""
+        sources = gc.get_referrers(*subjects)
+        ours = {id(each) for each in (self.modules, self._seen, self._held, self.__dict__)} | _stack()
+        ours |= {id(each) for each in (layer, subjects, sources, following)}
+        wanted = {id(each) for each in subjects}
+        for source in sources:
+            if id(source) in ours or id(source) in self._seen or _passing(source):
+                continue
+            # In Python, so that other threads get their turn: it may hold a million.
+            held = next((id(each) for each in gc.get_referents(source) if id(each) in wanted), None)
+            if held is None:
+                continue
+            self._seen[id(source)], self._held[id(source)] = source, held
+            if self._lasts(source):
+                return source
+            following.append(source)
+            if len(following) == BROADEST or perf_counter() > self._deadline:
+                break
+        return None
 
     def _lasts(self, source: Any) -> bool:
         """Whether it lives by itself: a coroutine does, unless it is one that the subject itself holds."""
@@ -189,7 +233,8 @@ def _word(holder: Any, held: Any, after: Any, modules: dict[int, str]) -> tuple[
         variable = next((name for name, cell in cells if cell is after), None)
         return (_code(holder), 1) if variable is None else (f"{_code(holder)}.{variable}", 3)
     if kind is types.MethodType:
-        return _code(holder.__func__), 1
+        function = holder.__func__  # may be any callable, and asking one of the host's for a name runs its code
+        return (_code(function) if type(function) is types.FunctionType else type(function).__name__), 1
     if kind is types.FrameType or kind in SUSPENDED:
         code = holder.f_code if kind is types.FrameType else holder
         return f"{_code(code)}()", 2 if type(held) is types.FrameType else 1

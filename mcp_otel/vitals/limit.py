@@ -60,8 +60,13 @@ def find(root: Path = ROOT, reserve: Callable[[], int | None] = address_space) -
     A file that is missing or says nonsense leaves the question to the next one; None when all do. Limits above the
     control groups that the process can see stay unknown. `memory.high` is not among them: it slows, it does not end.
     """
+    found: list[Limit] = []
+    for limits in (_version_2, _version_1, _host):
+        try:
+            found += limits(root)
+        except Exception:
+            pass  # what one cannot say another may
     try:
-        found = [*_version_2(root), *_version_1(root), *_host(root)]
         smallest = min(found, key=lambda limit: limit.bytes, default=None)
         return None if smallest is None else replace(smallest, address_space=reserve())
     except Exception:
@@ -141,5 +146,5 @@ def _number(path: Path) -> int | None:
 def _text(path: Path) -> str:
     try:
         return path.read_text("ascii", "replace")
-    except OSError:
+    except (OSError, ValueError):  # the latter for a path that is none
         return ""

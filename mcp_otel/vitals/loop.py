@@ -197,7 +197,7 @@ class Loops:
         loop = asyncio._get_running_loop()
         if loop is None or (key := id(loop)) in self._pulses or len(self._pulses) >= 64:
             return lambda: None
-        pulse = self._pulses[key] = Pulse(loop, self, lambda _: self._drop(key, pulse))
+        pulse = self._pulses[key] = Pulse(loop, self, lambda _: self.tell(self._drop, key, pulse))
         self.seen = True
         self.tell(pulse.start, loop)
         self.tell(self.roused)

@@ -73,7 +73,10 @@ class Pauses:
 
 
 def state() -> State:
-    """Whether Python collects by itself: `off` when disabled, `frozen` when the host keeps objects out of it."""
+    """Whether Python collects by itself: `off` when disabled, `frozen` when the host keeps objects out of it.
+
+    Python counts what is frozen one by one, which stops every thread: up to 80 ms for a million. Not for a tick.
+    """
     if not gc.isenabled() or gc.get_threshold()[0] == 0:
         return "off"
     return "frozen" if gc.get_freeze_count() > OWN else "on"

@@ -11,20 +11,25 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 Spend = Callable[[int], object]
 Clock = Callable[[], int]
+Failed = Callable[[Exception], object]
 
 
-async def stepped(awaitable: Awaitable[_T], spend: Spend, clock: Clock = perf_counter_ns) -> _T:
+async def stepped(
+    awaitable: Awaitable[_T], spend: Spend, clock: Clock = perf_counter_ns, failed: Failed | None = None
+) -> _T:
     """Await `awaitable` as `await` does, and hand `spend` the nanoseconds of each of its steps as they end.
 
     Tasks and threads that it starts are not its steps. With `clock=time.thread_time_ns` they are nanoseconds on the
-    processor; for both, step twice. What `spend` raises is swallowed.
+    processor; for both, step twice. What `spend` or `clock` raises only `failed` is told.
     """
     if not isinstance(awaitable, CoroutineType):
         if not isawaitable(awaitable):
             return await awaitable  # fails as it would have without us
         if not isinstance(awaitable, GeneratorType):
             awaitable = awaitable.__await__()  # type: ignore[assignment]
-    result: _T = await _steps(awaitable, spend, clock)
+    if clock is not perf_counter_ns:
+        clock = _guarded(clock, failed)
+    result: _T = await _steps(awaitable, spend, clock, failed)
     return result
 
 
@@ -42,7 +47,7 @@ def spender(frame: FrameType) -> Spend | None:
 
 
 @coroutine
-def _steps(inner: Any, spend: Spend, clock: Clock) -> Generator[Any, Any, Any]:
+def _steps(inner: Any, spend: Spend, clock: Clock, failed: Failed | None) -> Generator[Any, Any, Any]:
     # A plain iterator may be awaited as well; it can only be asked for its next.
     send = inner.send if hasattr(inner, "send") else lambda _: next(inner)
     value: Any = None
@@ -61,7 +66,7 @@ def _steps(inner: Any, spend: Spend, clock: Clock) -> Generator[Any, Any, Any]:
             return stop.value
         finally:
             value = thrown = None  # an error that holds the frame that holds the error would outlive the call
-            _charge(spend, clock() - began)
+            _charge(spend, clock() - began, failed)
         try:
             value = yield yielded
         except GeneratorExit:
@@ -70,7 +75,7 @@ def _steps(inner: Any, spend: Spend, clock: Clock) -> Generator[Any, Any, Any]:
                 if hasattr(inner, "close"):
                     inner.close()
             finally:
-                _charge(spend, clock() - began)
+                _charge(spend, clock() - began, failed)
             raise
         except BaseException as caught:
             if not hasattr(inner, "throw"):
@@ -80,8 +85,27 @@ def _steps(inner: Any, spend: Spend, clock: Clock) -> Generator[Any, Any, Any]:
         yielded = None
 
 
-def _charge(spend: Spend, nanos: int) -> None:
+def _charge(spend: Spend, nanos: int, failed: Failed | None) -> None:
     try:
         spend(nanos)
+    except Exception as error:
+        _tell(failed, error)
+
+
+def _guarded(clock: Clock, failed: Failed | None) -> Clock:
+    def guarded() -> int:
+        try:
+            return clock()
+        except Exception as error:
+            _tell(failed, error)
+            return 0
+
+    return guarded
+
+
+def _tell(failed: Failed | None, error: Exception) -> None:
+    try:
+        if failed is not None:
+            failed(error)
     except Exception:
         pass

@@ -50,7 +50,14 @@ class Threads:
         key = id(loop)
         if key in self._loops or len(self._loops) >= MAX_LOOPS:
             return lambda: None
-        held = self._loops[key] = weakref.ref(loop, lambda _: self._drop(key, held))
+
+        def gone(held: weakref.ref[AbstractEventLoop]) -> None:
+            try:
+                self._drop(key, held)
+            except Exception:
+                pass  # or it would be printed on the host's stderr
+
+        held = self._loops[key] = weakref.ref(loop, gone)
         if not hasattr(loop, "_default_executor"):
             try:
                 self._undos[key] = self._seek(loop, key)

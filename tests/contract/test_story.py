@@ -136,9 +136,9 @@ def test_phase_times_add_up_to_what_the_spans_say(heard: Heard) -> None:
     assert all(seconds > 0 for seconds in wall.values())
 
 
-def test_processor_time_is_said_of_phases_without_a_pause_only(heard: Heard) -> None:
+def test_processor_time_is_said_of_the_handler_and_of_phases_without_a_pause_only(heard: Heard) -> None:
     cpu = {dict(said)["mcp_otel.phase"] for said in series_of(heard, "mcp_otel.phase.time", "mcp_otel.clock", "cpu")}
-    assert {"decode"} <= cpu <= {"decode", "validate", "encode"}
+    assert {"decode", "handler"} <= cpu <= {"decode", "validate", "handler", "encode"}
 
 
 def test_bytes_are_those_the_client_counted(heard: Heard) -> None:
@@ -170,7 +170,7 @@ def test_a_session_is_counted_when_it_opens_and_when_it_ends(heard: Heard) -> No
     assert by_label(heard, "mcp_otel.sessions.opened", "mcp_otel.client") == ({"teller": 1} if has_session else {})
     reason = "delete" if door.http else "disconnect"
     assert by_label(heard, "mcp_otel.sessions.ended", "mcp_otel.reason") == ({reason: 1} if has_session else {})
-    assert by_label(heard, "mcp_otel.sessions", "mcp_otel.state") == {"active": 0, "idle": 0}
+    assert by_label(heard, "mcp_otel.sessions", "mcp_otel.state") == {"active": 0, "idle": 0, "retained": 0}
     labels = {key: value for key, value in expected.network(door).items() if key != "network.protocol.version"}
     want = {frozenset(labels.items()): 1} if has_session else {}
     assert counts(heard, "mcp.server.session.duration") == want

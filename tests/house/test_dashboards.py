@@ -37,6 +37,8 @@ VALUES = {
     prometheus.label(names.PHASE): set(PHASES),
     prometheus.label(names.CLOCK): {"wall", "cpu"},
     prometheus.label(names.FAULT): set(get_args(Fault)),
+    prometheus.label(names.STATE): {"active", "idle", "retained"},
+    prometheus.label(names.STAT): {"max", "mean", "sum"},
 }
 DRAWN = {"timeseries", "stat", "gauge", "bargauge", "table", "text", "row"}
 MOVED = {"merge", "organize"}
@@ -113,8 +115,9 @@ def labels_of(node: Any) -> set[str]:
     return ADDED.union(*(EMITTED.get(each.name, set()) for each in selectors(node)))
 
 
-def test_there_are_two_boards_with_one_question_each() -> None:
+def test_there_are_three_boards_with_one_question_each() -> None:
     assert {name: board["uid"] for name, board in BOARDS.items()} == {
+        "memory": "mcp-otel-memory",
         "overview": "mcp-otel-overview",
         "tools": "mcp-otel-tools",
     }
@@ -293,6 +296,35 @@ def test_every_series_is_of_the_chosen_services_and_instances(board: dict[str, A
             }
             if not {("job", CHOSEN["job"]), ("instance", CHOSEN["instance"])} <= matched:
                 wrong.append(f"{query.where}: {each.name}")
+    assert wrong == []
+
+
+@each_board
+def test_sessions_that_ended_and_are_retained_are_no_open_ones(board: dict[str, Any]) -> None:
+    state = prometheus.label(names.STATE)
+    wrong = []
+    for query in asked(board):
+        counted = [
+            each for each in selectors(parsed(query.text, board)) if each.name == prometheus.series(names.SESSIONS)
+        ]
+        chosen = all(state in {matcher.name for matcher in each.matchers.matchers} for each in counted)
+        wrong += [] if chosen or f"by ({state})" in query.text else [query.where]
+    assert wrong == []
+
+
+@each_board
+def test_of_what_other_programs_say_too_only_that_of_servers_is_asked(board: dict[str, Any]) -> None:
+    others = {
+        name
+        for metric in names.METRICS
+        if not metric.name.startswith(("mcp.", "mcp_otel."))
+        for name in prometheus.names(metric)
+    }
+    joined = f" and on (job, instance) {prometheus.series(names.LEVEL)}{{"
+    wrong = []
+    for query in asked(board):
+        found = [each for each in selectors(parsed(query.text, board)) if each.name in others]
+        wrong += [query.where] if query.text.count(joined) < len(found) else []
     assert wrong == []
 
 

@@ -34,8 +34,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "exit": (set(), set()),
     "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
     "summary": ({"event", "methods", "recorder", "settings", "signals", "exit"}, set()),
+    "vitals": ({"settings", "signals", "names"}, {"psutil", "objgraph"}),
     "instrumentor": (
-        {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"},
+        {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
+        | {"vitals"},
         API,
     ),
     "demo": (set(), {"mcp", "pydantic", "starlette", "uvicorn"}),

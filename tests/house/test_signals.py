@@ -79,7 +79,7 @@ def test_a_unitless_gauge_says_that_it_is_a_ratio() -> None:
 
 def test_ten_thousand_label_sets_become_fifteen_hundred_series_and_no_overflow() -> None:
     reader = InMemoryMetricReader()
-    metrics = Metrics(MeterProvider([reader], shutdown_on_exit=False), "test")
+    metrics = Metrics(MeterProvider([reader], shutdown_on_exit=False), "test", {})
     targets = [f"tool{number}" for number in range(names.MAX_TOOLS)]
     given = 0
     for target in targets:
@@ -126,6 +126,8 @@ def _event(method: str, target: str | None, code: int | None, version: str, http
         duration=0.01,
         phases={},
         cpu={},
+        on_loop=None,
+        blocked=(),
         laps=(),
         received=None,
         sent=None,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import mcp_otel
 from tests.promises.hosts import LINE
 
-ROOMS = ("recorder", "call", "live", "event", "governor", "methods", "signals", "seams")
+ROOMS = ("recorder", "call", "live", "event", "governor", "methods", "signals", "seams", "vitals")
 HOOKS = ("before", "after")
 CARRIERS = {
     # These carry the host's own operation: what breaks here is the operation, so they hold nothing that can.
@@ -38,6 +38,20 @@ CARRIERS = {
     "seams.sdk_v1.session:_WriteEnd.send",
     # These are the guard itself.
     "recorder:Recorder.count_failure",
+    "seams.patch:_stepped",
+    # So are these in their own threads.
+    "vitals:Vitals._run",
+    "vitals:Vitals._guarded",
+    "vitals.blocked:Blocked._run",
+    "vitals.price:_drive",
+    "vitals.loop:Loops.tell",
+    "vitals.canary:Canaries._collection",
+    "vitals.pauses:Pauses._seen",
+    "vitals.stepping:stepped",
+    "vitals.stepping:_steps",
+    "vitals.stepping:_charge",
+    "vitals.stepping:_guarded",
+    "vitals.stepping:_tell",
     "seams.stdio:WritingEnd._watched",
     "seams.stdio:WritingEnd._written",
     "seams.sdk_v1.session:_guard",

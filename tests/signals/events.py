@@ -23,6 +23,8 @@ CALLED = Event(
     duration=0.010,
     phases={"decode": 0.001, "queue": 0.001, "handler": 0.006, "encode": 0.001, "write": 0.001},
     cpu={"decode": 0.0005},
+    on_loop=0.002,
+    blocked=(),
     laps=(Lap("decode", 0, 1_000_000), Lap("queue", 1_000_000, 2_000_000), Lap("handler", 2_000_000, 8_000_000)),
     received=120,
     sent=80,
@@ -39,6 +41,7 @@ NOTICED = CALLED._replace(
     laps=(),
     phases={},
     cpu={},
+    on_loop=None,
 )
 
 

@@ -13,6 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from mcp_otel.signals import names
 from mcp_otel.signals.metrics import MAX_WAITING, Metrics, operation_attributes
 from mcp_otel.signals.totals import Totals
+from mcp_otel.vitals.said import READINGS
 from tests.signals.events import CALLED, NOTICED, event
 
 ADD = {"mcp.method.name": "tools/call", "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "add"}
@@ -30,6 +31,7 @@ class Recorded:
     def __init__(self) -> None:
         self.totals = Totals()
         self.level = 3
+        self.vitals = None
         self.flying: dict[tuple[str, str | None], tuple[int, float]] = {}
         self.limit: int | None = None
 
@@ -56,7 +58,7 @@ class Read:
     def __init__(self) -> None:
         self.readers = [InMemoryMetricReader(), InMemoryMetricReader()]
         self.provider = MeterProvider(self.readers, shutdown_on_exit=False)
-        self.metrics, self.source = Metrics(self.provider, "test"), Recorded()
+        self.metrics, self.source = Metrics(self.provider, "test", READINGS), Recorded()
         self.metrics.source = self.source
 
     def points(self, name: str, reader: int = 0) -> list[tuple[dict[str, Any], Any]]:
@@ -242,6 +244,7 @@ def test_every_metric_of_the_table_is_one_the_reader_gets(read: Read) -> None:
     read.source.flying = {("tools/call", "add"): (0, 0.0)}
     read.metrics.record(CALLED)
     read.metrics.record_session(1.0, None, None, False)
+    read.metrics.record_lag(0.001)
     data = read.readers[0].get_metrics_data()
     assert data is not None
     said = {

@@ -22,6 +22,11 @@ def test_the_conventions_own_names_are_spelled_as_they_are() -> None:
         "network.protocol.version",
         "client.address",
         "client.port",
+        "code.file.path",
+        "code.function.name",
+        "code.line.number",
+        "cpu.mode",
+        "cpython.gc.generation",
     }
 
 
