@@ -22,9 +22,11 @@ from mcp_otel.settings import Settings, summary_seconds
 from mcp_otel.signals.totals import Totals
 from mcp_otel.summary import page
 from mcp_otel.summary.sketch import Sketch
+from mcp_otel.summary.vitals import lines as text_of
 
 if TYPE_CHECKING:
     from mcp_otel.recorder import Recorder
+    from mcp_otel.vitals import Vitals
 
 MAX_SKETCHES = 200
 """The gate lets through 148 pairs of method and target at most."""
@@ -61,6 +63,7 @@ class Summary:
         totals: Totals,
         session_states: Mapping[str, int],
         server_name: str | None,
+        vitals: Vitals | None = None,
         *,
         uptime: float | None = None,
         colour: bool = False,
@@ -77,10 +80,11 @@ class Summary:
         messages = sum(row.tally.calls for row in rows)
         if not messages and not any(row.tally.faults for row in rows):
             return NOTHING.format(name=name, uptime=page.time(uptime)) + "\n"
+        open_sessions = sum(count for state, count in session_states.items() if state != "retained")
         heading = f"mcp-otel: {name} (pid {os.getpid()}) after {page.time(uptime)}"
         lines = [
             page.bold(heading) if colour else heading,
-            f"{page.plural(messages, 'message')}, {page.plural(sum(session_states.values()), 'session')} open of "
+            f"{page.plural(messages, 'message')}, {page.plural(open_sessions, 'session')} open of "
             f"{page.count(sum(totals.opened.values()))} opened, {page.size(totals.bytes['received'])} in, "
             f"{page.size(totals.bytes['sent'])} out",
             "",
@@ -89,6 +93,8 @@ class Summary:
         fact = page.standout(rows)
         if fact is not None:
             lines += ["", fact]
+        felt = [] if vitals is None else text_of(vitals, totals, uptime)
+        lines += ["", *felt] if felt else []
         cost = sum(totals.cost.values())
         each = page.time(cost / messages) if messages else "-"
         share = 100 * cost / uptime if uptime > 0 else 0.0
@@ -98,12 +104,19 @@ class Summary:
                 lines.append(f"{said}: " + ", ".join(f"{part} {number}" for part, number in sorted(parts.items())))
         return "\n".join(lines) + "\n"
 
-    def print_now(self) -> None:
-        """Print the summary on stderr; what stderr does not take within `exit_wait` seconds is given up."""
+    def print_now(self, asked: bool = False) -> None:
+        """Print the summary on stderr; what stderr does not take within `exit_wait` seconds is given up.
+
+        When it was `asked` for, what holds retained objects is looked for at whatever cost.
+        """
         if self._recorder is not None and sys.__stderr__ is not None:
             fd = sys.__stderr__.fileno()
             recorder, colour = self._recorder, os.isatty(fd) and not os.environ.get("NO_COLOR")
-            text = self.text(recorder.totals, recorder.live.session_states(), recorder.server_name, colour=colour)
+            vitals: Any = recorder.vitals
+            if vitals is not None:
+                vitals.tick(asked)
+            states = recorder.live.session_states()
+            text = self.text(recorder.totals, states, recorder.server_name, vitals, colour=colour)
             write_within(fd, encode(f"\n{text}", sys.__stderr__.encoding), self._patience)
 
     def last_words(self) -> bool:
@@ -113,10 +126,10 @@ class Summary:
             self.try_to_print()
         return True
 
-    def try_to_print(self) -> None:
+    def try_to_print(self, asked: bool = False) -> None:
         """`print_now`, with failures counted instead of raised."""
         try:
-            self.print_now()
+            self.print_now(asked)
         except Exception as error:
             if self._recorder is not None:
                 self._recorder.count_failure("summary", error)
@@ -145,7 +158,7 @@ class Summary:
     def _answer(self) -> None:
         while self._asked:
             self._answering, self._asked = True, False
-            self.try_to_print()
+            self.try_to_print(asked=True)
             self._answering = False  # before the next look: a signal between the two starts its own answer
 
 

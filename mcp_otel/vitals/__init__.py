@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Hashable
 from contextvars import Context
+from functools import partial
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Protocol
 
@@ -189,15 +190,15 @@ class Vitals:
             return None
         return verdict.time_to_limit(ceiling.bytes, reading.at)
 
-    def tick(self) -> None:
-        """One slow reading of everything."""
+    def tick(self, asked: bool = False) -> None:
+        """One slow reading of everything; when `asked` for, of what holds retained objects at whatever cost."""
         with self._ticking:  # somebody may ask for one
             began = thread_time_ns()
             for part, read in (
                 ("memory", self._read_memory),
                 ("sessions", self._read_sessions),
                 ("context", self.contexts.tick),
-                ("retention", self._read_retained),
+                ("retention", partial(self._read_retained, asked)),
                 (PART, self._settle),
             ):
                 self._guarded(part, read)
@@ -230,9 +231,9 @@ class Vitals:
         if self.reading is not None:
             self.sessions.add(self.reading.at, self._host.doors())
 
-    def _read_retained(self) -> None:
+    def _read_retained(self, asked: bool) -> None:
         self.counts = self.canaries.counts()
-        self.holders.tick()
+        self.holders.tick(asked)
         weights = {}
         for label, count in self.counts.items():
             if count.retained >= 2:

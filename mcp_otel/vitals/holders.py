@@ -43,7 +43,7 @@ SILENT = ("cell", "traceback", "hamt", "hamt_bitmap_node", "hamt_array_node", "h
 class Kind(NamedTuple):
     """Live objects of all types of one name that the collector knows, and how many more than the time before."""
 
-    count: int
+    alive: int
     more: int
 
 

@@ -33,7 +33,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "seams": ({"event", "methods", "recorder", "errors"}, {"wrapt", *API}),
     "exit": (set(), set()),
     "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
-    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit"}, set()),
+    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "vitals"}, set()),
     "vitals": ({"settings", "signals", "names"}, {"psutil", "objgraph"}),
     "instrumentor": (
         {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
