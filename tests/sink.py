@@ -169,7 +169,10 @@ def _span(span: Any, scope: Any, resource: Any) -> dict[str, Any]:
             {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _attributes(link.attributes)}
             for link in span.links
         ],
-        "events": [{"name": event.name, "attributes": _attributes(event.attributes)} for event in span.events],
+        "events": [
+            {"name": event.name, "time": event.time_unix_nano, "attributes": _attributes(event.attributes)}
+            for event in span.events
+        ],
         "scope": {"name": scope.name, "version": scope.version},
         "resource": _attributes(resource.attributes),
     }

@@ -27,9 +27,9 @@ SHORT = 0.01
 
 
 def lines(vitals: Vitals, totals: Totals, uptime: float) -> list[str]:
-    """What is worth a line after `uptime` seconds; at most nine, 200 characters each."""
+    """What is worth a line after `uptime` seconds; a dozen lines at most."""
     found = (_loop, _blocked, _threads, _memory, _growth, _retained, _sessions, _contexts, _collector)
-    return [line[:200] for part in found for line in part(vitals, totals, uptime)]
+    return [line for part in found for line in part(vitals, totals, uptime)]
 
 
 def _loop(vitals: Vitals, totals: Totals, uptime: float) -> Iterator[str]:
@@ -97,8 +97,10 @@ def _retained(vitals: Vitals, _: Totals, __: float) -> Iterator[str]:
         line = f"{count.retained} of {count.watched} {name} kept after their {kind} ended"
         if label in vitals.weights:
             line += f", {page.size(vitals.weights[label])} each"
+        yield line
         text = vitals.holders.texts.get(label)
-        yield line if text is None else f"{line}: {text}"
+        if text is not None:
+            yield f"  held by {text}"
 
 
 def _sessions(vitals: Vitals, _: Totals, __: float) -> Iterator[str]:

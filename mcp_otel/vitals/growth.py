@@ -32,6 +32,8 @@ FEWEST_TO_BLAME = 10
 """Windows that touch the floor, or a cause would be a guess."""
 SWING = 0.25
 """The share of the ups and downs of load that growth must exceed: what load does to memory is never known exactly."""
+LARGE = 256
+"""Bytes of a block of Python's. Where memory rose by more with each, it did not rise because of them."""
 STEADY = 0.5
 """What a leak keeps of its pace from the first half to the second; a cache that fills keeps less."""
 
@@ -138,6 +140,9 @@ def _without_freed(windows: Sequence[Window]) -> list[float]:
     if last - first < (peaks[-1] - first) / 2:
         steps = [[after - before for before, after in pairwise(each)] for each in (peaks, tops)]
         size = fits(steps[:1], steps[1], NOISE)[0].weights[0]
+        # Steps that are all alike fit nothing: then the whole rise tells.
+        whole = (tops[-1] - tops[0]) / max(1, peaks[-1] - peaks[0])
+        size = max(size, whole) if whole <= LARGE else size
     return [
         window.rss - max(0.0, size * (peak - window.fewest) - (top - window.rss))
         for window, peak, top in zip(windows, peaks, tops, strict=True)

@@ -61,9 +61,9 @@ class Holders:
         self._tried: dict[Label, Full | None] = {}
 
     def tick(self, asked: bool = False) -> None:
-        """Name one holder that has no name yet, on a slow tick; when `asked` for, all of them and at whatever cost.
+        """Name one holder that has no whole name yet, on a slow tick; when `asked` for, all of them, at whatever cost.
 
-        The cost is some 20 ms for each look at a million objects, and half a second to count them by type.
+        That is some 20 ms for each look at a million objects, and half a second to count them by type.
         """
         try:
             if asked:
@@ -72,13 +72,15 @@ class Holders:
             self.texts = {label: text for label, text in self.texts.items() if label in retained}
             full = self._canaries.full
             for label in retained if full is not None and (asked or full.seconds < CHEAP) else ():
-                if asked or (label not in self.texts and self._tried.get(label) is not full):
+                known = self.texts.get(label, CUT)
+                if asked or (known.startswith(CUT) and self._tried.get(label) is not full):
                     self._tried[label] = full
                     examples = self._canaries.examples(label)
                     subject = examples.pop() if examples else None  # out of the list, which would be among its holders
                     text = None if subject is None else chain(subject, PATIENCE if asked else SECONDS)
                     del subject
-                    self.texts = self.texts if text is None else {**self.texts, label: text}
+                    if text is not None and (known == CUT or not text.startswith(CUT)):
+                        self.texts = {**self.texts, label: text}
                     if not asked:
                         return
         except Exception:

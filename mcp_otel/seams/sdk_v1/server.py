@@ -9,7 +9,7 @@ from typing import Any
 from mcp_otel.call import HANDLER, QUEUE, VALIDATE, Call
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Facade, Patches, around_async, expect, expect_names
-from mcp_otel.seams.sdk_v1.session import STAMP
+from mcp_otel.seams.sdk_v1.session import STAMP, watch_of
 from mcp_otel.seams.tools import blame_caller, validating
 
 
@@ -44,19 +44,20 @@ def install_functions(module: Any, recorder: Recorder, patches: Patches) -> None
 
 
 def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
-    def before(_: Any, message: Any, *__: Any) -> Any:
+    def before(_: Any, message: Any, session: Any, *__: Any) -> Any:
         call = getattr(message, STAMP, None)
         if call is None:
             return None
         call.lap(QUEUE)
-        return call, recorder.enter(call), message
+        return call, recorder.enter(call), message, session
 
     def after(state: Any, _: Any, __: BaseException | None) -> None:
-        call, entered, message = state
+        call, entered, message, session = state
         recorder.leave(entered)
         recorder.handled(call)
-        if call.request_id is not None:
-            recorder.gone(message, "request")
+        watch = watch_of(session)
+        if watch is not None and call.request_id is not None:
+            watch.over(message)
 
     return around_async(recorder, original, before, after, stepping=lambda state: state[0])
 

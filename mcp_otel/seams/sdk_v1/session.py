@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ ANSWER = "_mcp_otel_answer"
 class Watch:
     """What we know of one `ServerSession`: its calls that are not answered yet."""
 
-    __slots__ = ("calls", "last", "recorder", "session", "stateless")
+    __slots__ = ("_ended", "_latest", "calls", "last", "recorder", "session", "stateless")
 
     def __init__(self, recorder: Recorder, stateless: bool) -> None:
         self.recorder = recorder
@@ -28,6 +29,26 @@ class Watch:
         """The message the receive loop is busy with; None once it was taken out of its hands."""
         self.session = Session()
         self.stateless = stateless
+        self._latest: Callable[[], Any] = _nothing
+        self._ended = False
+
+    def began(self, responder: Any) -> None:
+        """A request is about to be handled; the one before it is not the latest any more."""
+        if self._ended:
+            self.recorder.gone(self._latest(), "request")
+        self._latest, self._ended = weakref.ref(responder), False
+
+    def over(self, responder: Any) -> None:
+        """A request was handled. The server's loops hold the latest one until another comes, and that is no leak."""
+        if self._latest() is responder:
+            self._ended = True
+        else:
+            self.recorder.gone(responder, "request")
+
+    def close(self, session: Any) -> None:
+        """The session is over, and with it its latest request."""
+        self.recorder.gone(self._latest(), "request")
+        self.recorder.gone(session, "session")
 
     def received(self, item: Any) -> None:
         """The receive loop got `item`."""
@@ -113,6 +134,10 @@ class _WriteEnd(StreamFacade):
             _guard(watch.recorder, _sent, watch.recorder, call)
 
 
+def _nothing() -> None:
+    """What there is before the first request."""
+
+
 def _sent(recorder: Recorder, call: Call) -> None:
     if not call.awaits_write:
         recorder.end(call)
@@ -188,6 +213,7 @@ def _request(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
         call.spend(VALIDATE)
         watch.last = None
         setattr(responder, STAMP, call)
+        watch.began(responder)
         return watch, call, responder, session
 
     def after(state: Any, _: Any, failure: BaseException | None) -> None:
@@ -252,6 +278,6 @@ def _closing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
                 recorder.end(call)
         watch.calls.clear()
         recorder.close_session(watch.session, end_reason(watch.session, kind))
-        recorder.gone(session, "session")
+        watch.close(session)
 
     return around_async(recorder, original, before, after)
