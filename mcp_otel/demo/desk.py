@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import socket
 import sys
+import time
 from importlib import import_module, util
 from typing import Any
 
@@ -19,13 +21,17 @@ from starlette.responses import JSONResponse, Response
 from mcp_otel.demo.shelf import Shelf
 
 SICKNESSES = {
+    "blocked": "ask_expert thinks for a second on the event loop, which everybody waits for",
     "faults": "resources cannot be read: the server's own fault",
     "hung": "ask_expert never answers",
     "overhead": "search_articles finds everything: its answers are large",
+    "retention": "customer_history keeps every visitor's session for ever, and what was said",
     "slow": "ask_expert takes six seconds",
 }
-QUICK, SLOW = 0.05, 6.0
+QUICK, LONG, SLOW = 0.05, 1.0, 6.0
 FEW = 5
+RECORD = 50_000
+"""Bytes that a desk with a bad memory for endings keeps of each visit."""
 
 
 class Article(BaseModel):
@@ -45,10 +51,15 @@ class Ticket(BaseModel):
 
 
 class Desk:
-    """The desk's tools and what they work on; `refusal` is what a tool of this SDK line raises when it cannot."""
+    """The desk's tools and what they work on.
 
-    def __init__(self, refusal: type[Exception]) -> None:
+    `refusal` is what a tool of this SDK line raises when it cannot, and `visit` its type of what knows the session.
+    """
+
+    def __init__(self, refusal: type[Exception], visit: type) -> None:
         self._refusal = refusal
+        self._visits: list[tuple[object, bytes]] = []
+        Desk.customer_history.__annotations__["visit"] = visit
         self.shelf = Shelf()
         self.sickness: str | None = None
         self._never = asyncio.Event()
@@ -67,8 +78,10 @@ class Desk:
         limit = -1 if self.sickness == "overhead" else FEW
         return [Article(number=number, title=title, text=text) for number, title, text in self.shelf.find(query, limit)]
 
-    def customer_history(self, customer: str) -> list[Ticket]:
+    def customer_history(self, customer: str, visit: Any) -> list[Ticket]:
         """List the tickets of a customer, newest first."""
+        if self.sickness == "retention":
+            self._visits.append((visit.session, os.urandom(RECORD)))
         return [Ticket(number=number, customer=of, subject=subject) for number, of, subject in self.shelf.of(customer)]
 
     def open_ticket(self, customer: str, subject: str) -> Ticket:
@@ -81,6 +94,8 @@ class Desk:
         """Ask somebody who knows."""
         if self.sickness == "hung":
             await self._never.wait()
+        if self.sickness == "blocked":
+            time.sleep(LONG)
         await asyncio.sleep(SLOW if self.sickness == "slow" else QUICK)
         return f"{question} Have you tried turning it off and on again?"
 
@@ -98,6 +113,7 @@ class Desk:
         """GET what it suffers from; DELETE it."""
         if request.method == "DELETE":
             self.sickness = None
+            self._visits.clear()
             self._never.set()
             self._never = asyncio.Event()
         return JSONResponse({"sickness": self.sickness})
@@ -118,7 +134,7 @@ def app(host: str) -> Any:
     # The SDKs log a traceback for every client that leaves a stream.
     given: dict[str, Any] = {"log_level": "CRITICAL"} if two else {"log_level": "CRITICAL", "host": host}
     server = getattr(import_module(line), name)("support-desk", **given)
-    Desk(import_module(f"{line}.exceptions").ToolError).serve_by(server)
+    Desk(import_module(f"{line}.exceptions").ToolError, import_module(line).Context).serve_by(server)
     return server.streamable_http_app(host=host) if two else server.streamable_http_app()
 
 

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -101,6 +102,22 @@ def test_overhead_is_answers_that_are_a_hundred_times_as_large(desk: Desk) -> No
     few = len(json.dumps(desk.call("search_articles", query="r")))
     desk.http("/sickness/overhead", "PUT")
     assert len(json.dumps(desk.call("search_articles", query=""))) > 50 * few
+
+
+def test_a_blocked_desk_answers_nobody_for_a_second(desk: Desk) -> None:
+    desk.http("/sickness/blocked", "PUT")
+    blocking = desk.begin("ask_expert", question="Hello?")
+    began = monotonic()
+    assert desk.http("/health") == {"status": "ok"}
+    waited = monotonic() - began
+    assert "result" in blocking.wait().body
+    assert 0.5 < waited < 5.0
+
+
+def test_retention_is_invisible_to_a_customer(desk: Desk) -> None:
+    opened = desk.call("open_ticket", customer="Bob", subject="refund")["structuredContent"]
+    desk.http("/sickness/retention", "PUT")
+    assert desk.call("customer_history", customer="Bob")["structuredContent"]["result"] == [opened]
 
 
 def test_a_sickness_that_is_none_is_refused_with_those_that_are(desk: Desk) -> None:

@@ -17,10 +17,12 @@ from tests.stack.running import Stack, ask, wait
 from tests.wire import HttpWire
 
 INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "pager", "version": "1"}}
-SICKNESSES = ("faults", "slow", "overhead")
+SICKNESSES = ("faults", "slow", "overhead", "retention", "blocked")
 SPELL = 25.0
 """Seconds of one sickness: more than the slowest call takes."""
 ABANDONED = 30
+SOON = {"MCP_OTEL_VITALS_INTERVAL": "0.2", "MCP_OTEL_RETENTION_GRACE": "1"}
+"""What takes minutes to be sure of in production must not take as long here."""
 
 
 class Story:
@@ -41,7 +43,7 @@ class Story:
     def begin(self) -> None:
         """Start every program and then the telling."""
         self.stack.start("collector", "alertmanager", "prometheus")
-        self._url = self.stack.desk()
+        self._url = self.stack.desk(**SOON)
         self._thread.start()
 
     def told(self, seconds: float = 300.0) -> Story:
@@ -79,7 +81,7 @@ class Story:
             time.sleep(self._well)
             self._hang()
             self._abandon_sessions()
-            for sickness in SICKNESSES:
+            for sickness in SICKNESSES:  # each takes the place of the one before; a cure would free what hangs
                 ask(self._desk(f"sickness/{sickness}"), "PUT")
                 self.sink.refusing = 400 if sickness == "faults" else None  # not to be sent again: lost, and counted
                 time.sleep(SPELL)
@@ -98,6 +100,7 @@ class Story:
     def _abandon_sessions(self) -> None:
         for _ in range(ABANDONED):
             open_session(self._url)
+            time.sleep(0.2)  # a pace that can be seen
 
 
 def open_session(url: str) -> HttpWire:

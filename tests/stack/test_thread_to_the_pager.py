@@ -22,23 +22,36 @@ RULES = [
     for group in yaml.safe_load((ROOT / "alerts" / name).read_text())["groups"]
     for rule in group["rules"]
 ]
+OURS = ("mcp_otel_", "mcp_server_", "process_", "cpython_")
 HOURS = {
     # These say nothing before there is enough history behind them; promtool's tests give it to them.
     "mcp_instance:sessions_left:seconds_deriv30m",
     "mcp_instance:sessions_left:seconds_deriv1h",
     "mcp_instance:sessions_used:max1d",
+    "mcp_instance:memory_left:seconds_deriv10m",
+    "mcp_instance:memory_used:max1d",
 }
 NEVER = (prometheus.series(names.FAILURES), 'mcp_otel_phase="peer"')
 """What the desk gives no occasion for: nothing of ours fails, and it asks its clients nothing."""
+PASSING = {
+    # Verdicts, which come and go with what they are about: at some time in the story they were there.
+    prometheus.series(metric)
+    for metric in (
+        *(names.MEMORY_TIME, names.SESSIONS_TIME, names.SESSIONS_FORECAST, names.SESSIONS_FORECAST_SIZE),
+        *(names.OBJECTS_SIZE, names.LOOP_BLOCKAGES, names.LOOP_BLOCKED),
+    )
+}
+UNSURE = {prometheus.series(names.MEMORY_SESSION), prometheus.series(names.MEMORY_CALL)}
+"""What memory grows with is said when it is clear; the users' sessions and calls go hand in hand."""
 pytestmark = pytest.mark.timeout(600)
 
 
 def test_every_metric_arrives_under_the_name_that_the_table_gives_it(story: Story) -> None:
     found = ask(f"{story.stack.prometheus}/api/v1/label/__name__/values")["data"]
-    ours = {name for name in found if name.startswith(("mcp_otel_", "mcp_server_"))}
+    ours = {name for name in found if name.startswith(OURS)}
     said = {name for metric in names.METRICS for name in prometheus.names(metric)}
     unsaid = prometheus.names(names.FAILURES)  # nothing of ours failed
-    assert ours == said - set(unsaid)
+    assert ours - UNSURE == {name for name in said if name.startswith(OURS)} - set(unsaid) - UNSURE
 
 
 def test_every_label_arrives_under_the_name_that_the_table_gives_it(story: Story) -> None:
@@ -58,8 +71,10 @@ def test_every_label_arrives_under_the_name_that_the_table_gives_it(story: Story
 def test_the_query_of_a_panel_has_data(board: str, panel: str, expression: str, story: Story) -> None:
     if any(each in expression for each in NEVER):
         assert story.stack.query(expression) == []
+    elif any(each in expression for each in UNSURE):
+        story.stack.query(expression)
     else:
-        assert wait(lambda: story.stack.query(expression), 60, f"{board}, {panel}: {expression}")
+        assert wait(lambda: story.stack.query(lately(expression)), 60, f"{board}, {panel}: {expression}")
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if "record" in rule], ids=lambda rule: rule["record"])
@@ -67,20 +82,20 @@ def test_a_recording_rule_has_data(rule: dict[str, Any], story: Story) -> None:
     if rule["record"] in HOURS:
         story.stack.query(rule["expr"])
     else:
-        assert wait(lambda: story.stack.query(rule["expr"]), 150, rule["record"])
+        assert wait(lambda: story.stack.query(lately(rule["expr"])), 150, rule["record"])
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if "alert" in rule], ids=lambda rule: rule["alert"])
 def test_whatever_an_alert_compares_has_data(rule: dict[str, Any], story: Story) -> None:
     story.stack.query(rule["expr"])
     for selector in selectors(promql_parser.parse(rule["expr"])):
-        if selector.split("{")[0].split("[")[0] not in HOURS:
-            assert wait(lambda: story.stack.query(selector), 150, selector)  # noqa: B023
+        if selector.split("{")[0].split("[")[0] not in HOURS | UNSURE:
+            assert wait(lambda: story.stack.query(lately(selector)), 150, selector)  # noqa: B023
 
 
 def test_sessions_that_clients_abandon_are_counted_against_the_cap(story: Story) -> None:
     assert story.stack.value("mcp_otel_sessions_limit") == 10_000
-    assert (story.stack.value("sum(mcp_otel_sessions)") or 0) >= ABANDONED
+    assert (story.stack.value('sum(mcp_otel_sessions{mcp_otel_state!="retained"})') or 0) >= ABANDONED
 
 
 def test_no_evaluation_of_a_rule_fails(story: Story) -> None:
@@ -115,8 +130,9 @@ def test_the_boards_show_it(story: Story, tmp_path: Path) -> None:
     boards = draw(story.stack.prometheus, out=tmp_path, range_="5m", scrape_interval="1s")
     assert [(panel.title, panel.errors) for board in boards for panel in board.panels if panel.errors] == []
     empty = [panel.title for board in boards for panel in board.panels if panel.no_data]
-    assert empty == []
-    assert {path.name for path in tmp_path.iterdir()} == {"overview.png", "tools.png"}
+    seldom = {title for _, title, expression in queries() if any(each in expression for each in PASSING | UNSURE)}
+    assert set(empty) <= seldom
+    assert {path.name for path in tmp_path.iterdir()} == {"memory.png", "overview.png", "tools.png"}
 
 
 def test_a_hung_call_reaches_the_pager_and_so_does_its_end(story: Story) -> None:
@@ -143,6 +159,12 @@ def test_a_hung_call_reaches_the_pager_and_so_does_its_end(story: Story) -> None
         150,
         "the end of the alert",
     )
+
+
+def lately(expression: str) -> str:
+    """`expression`; where it is about something that comes and goes, its last value of the whole story."""
+    passing = any(each in expression for each in PASSING)
+    return f"last_over_time(({expression})[20m:1s])" if passing else expression
 
 
 def selectors(expression: Any) -> list[str]:
