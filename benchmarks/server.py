@@ -15,6 +15,7 @@ DRESSES = {
     "bare": {},
     "native": {},
     "metrics": {"MCP_OTEL_LEVEL": "metrics"},
+    "blind": {"MCP_OTEL_LEVEL": "metrics", "MCP_OTEL_VITALS": "off"},
     "span": {"MCP_OTEL_PHASE_SPANS": "off"},
     "slow": {"MCP_OTEL_PHASE_SPANS": "slow"},
     "all": {"MCP_OTEL_PHASE_SPANS": "all"},
@@ -59,8 +60,23 @@ def make() -> Any:
     return server
 
 
+def cost() -> float:
+    """Seconds that the vitals of this process say they have cost."""
+    from mcp_otel import instrumentor
+
+    recorder = instrumentor.recorder()
+    vitals: Any = recorder.vitals if recorder is not None else None
+    if recorder is None or vitals is None:
+        return 0.0
+    vitals.settle()
+    return recorder.totals.cost["vitals"]
+
+
 async def in_memory(server: Any) -> None:
-    """Answer `go N` on stdin with the seconds that N calls took, made by the SDK's own in-memory client."""
+    """Answer `go N` on stdin with the seconds that N calls took, made by the SDK's own in-memory client.
+
+    `cost` is answered with the seconds that the vitals say they have cost so far.
+    """
     if LINE == 1:
         from mcp.shared.memory import create_connected_server_and_client_session as connect
 
@@ -74,6 +90,9 @@ async def in_memory(server: Any) -> None:
             line = await asyncio.to_thread(sys.stdin.readline)
             if not line:
                 return
+            if line.startswith("cost"):
+                print(cost(), flush=True)
+                continue
             started = time.perf_counter()
             for _ in range(int(line.split()[1])):
                 await client.call_tool("echo", {"text": "hello"})

@@ -53,6 +53,7 @@ def signals_page() -> str:
         f"| `{name}` | INTERNAL | one stretch of that phase, where phase spans are kept |"
         for name in names.PHASE_SPANS.values()
     ]
+    lines.append(f"| event `{names.BLOCKED_EVENT}` | | on the span of a call that blocked its event loop |")
     lines += [
         "",
         "## Metrics",

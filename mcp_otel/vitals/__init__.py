@@ -199,7 +199,7 @@ class Vitals:
                 ("sessions", self._read_sessions),
                 ("context", self.contexts.tick),
                 ("retention", partial(self._read_retained, asked)),
-                (PART, self._settle),
+                (PART, self.settle),
             ):
                 self._guarded(part, read)
             self._spent += thread_time_ns() - began
@@ -245,8 +245,8 @@ class Vitals:
                     del one, other
         self.weights = weights
 
-    def _settle(self) -> None:
-        """Add to our cost what has come together since the last time."""
+    def settle(self) -> None:
+        """Add to our cost what has come together since the last time; a tick does it."""
         turns, collections = self.loops.turns(), sum(self.pauses.counts)
         cost = (
             (self._spent + self.blocked.spent) * 1e-9

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from itertools import islice
 from threading import RLock
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
 from mcp_otel.vitals.pauses import ALL_FULL, FULL
@@ -22,6 +22,8 @@ MAX_TYPES = 20
 MAX_KINDS = 8
 CHEAP = 0.02
 """Seconds that the last full collection may have taken for looking at the heap to cost little, too."""
+DEAR = 0.005
+"""Seconds for counting what is frozen that are not spent again while full collections are cheaper than `CHEAP`."""
 MAX_NAME = 64
 OTHER = "_other"
 IN_GRACE, UNKNOWN, RETAINED = range(3)
@@ -82,7 +84,8 @@ class Canaries:
         self._active = True
         self._clock = clock
         self._began: float | None = None
-        self._frozen_before = gc.get_freeze_count()  # Python 3.12 starts with some
+        self._dear = False
+        self._frozen_before = self._count_frozen()  # Python 3.12 starts with some
         self._frozen: tuple[Full, frozenset[int] | None] | None = None
         self._lock = RLock()
         self._tallies: dict[Label, _Tally] = {}
@@ -194,24 +197,37 @@ class Canaries:
         return state_of
 
     def _frozen_among(self, full: Full, alive: list[_Canary]) -> frozenset[int] | None:
-        """Ids of those that `gc.freeze()` hides from every collection; None when that would cost too much to tell.
-
-        Python counts what is frozen one by one, a million in up to 80 ms, while every thread stands still. So that is
-        asked only where a full collection, after which it is asked once, takes long as well.
-        """
+        """Ids of those that `gc.freeze()` hides from every collection; None when that would cost too much to tell."""
         known = self._frozen
         if known is not None and known[0] is full:
             return known[1]
         frozen: frozenset[int] | None = frozenset()
         hidden = {canary.key for canary in alive if canary.due <= full.began}
-        if hidden and full.seconds < CHEAP:
-            for each in gc.get_objects():  # in Python, so that other threads get their turn meanwhile
-                hidden.discard(id(each))
-            frozen = frozenset(canary.key for canary in alive if canary.key in hidden and gc.is_tracked(canary()))
-        elif hidden and gc.get_freeze_count() > self._frozen_before:
-            frozen = None
+        if hidden and self._froze(full):
+            if full.seconds < CHEAP:
+                for each in gc.get_objects():  # in Python, so that other threads get their turn meanwhile
+                    hidden.discard(id(each))
+                frozen = frozenset(canary.key for canary in alive if canary.key in hidden and gc.is_tracked(canary()))
+            else:
+                frozen = None
         self._frozen = (full, frozen)
         return frozen
+
+    def _froze(self, full: Full) -> bool:
+        """Whether the host has frozen objects since we watch, or may have.
+
+        Python counts them one by one, and every thread stands still: up to 80 ms for a million. Where that was seen
+        to be dear it is done only after full collections that stop everything for long, too.
+        """
+        if self._dear and full.seconds < CHEAP:
+            return True
+        return self._count_frozen() > self._frozen_before
+
+    def _count_frozen(self) -> int:
+        began = perf_counter()
+        count = gc.get_freeze_count()
+        self._dear = perf_counter() - began > DEAR
+        return count
 
 
 def _made(subject: object, released: Callable[[Any], None]) -> _Canary | None:

@@ -123,8 +123,10 @@ class Contexts:
 
     def end(self, key: Hashable) -> None:
         """A conversation is over."""
-        for name in getattr(self._conversations.pop(key, None), "names", ()):
-            self._named.pop(name, None)
+        conversation = self._conversations.pop(key, None)
+        for name in () if conversation is None else conversation.names:
+            if self._named.get(name) is conversation:  # the id of what is gone may be another's by now
+                self._named.pop(name, None)
 
     def clear(self) -> None:
         """All conversations are over; what the application tracks stays."""

@@ -57,7 +57,11 @@ class Threads:
             except Exception:
                 pass  # or it would be printed on the host's stderr
 
-        held = self._loops[key] = weakref.ref(loop, gone)
+        try:
+            held = weakref.ref(loop, gone)
+        except TypeError:  # a loop of another make, which we could only keep alive
+            return lambda: None
+        self._loops[key] = held
         if not hasattr(loop, "_default_executor"):
             try:
                 self._undos[key] = self._seek(loop, key)
