@@ -16,10 +16,9 @@ import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from mcp_otel.vitals.canary import Canaries
 from mcp_otel.vitals.context import shared, weigh
@@ -37,6 +36,8 @@ PATH = "/probe"
 
 def python_of(environment: str) -> str:
     """The interpreter of another environment; a visible skip where it is not there, except where all is checked."""
+    import pytest  # the server's environment has none
+
     python = VENVS / environment / "bin" / "python"
     if not python.exists() and not os.environ.get("CI"):
         pytest.skip(f"{python} is missing: make {VENVS.name}/{environment}/.made, or set MCP_OTEL_VENVS")
@@ -147,9 +148,10 @@ class Server:
         named = [chain(each) for each, *_ in retained.values()]
         looked = time.perf_counter() - began
         return {
+            "line": version("mcp"),
             "counts": {name: count._asdict() for (_, name), count in counts.items()},
             "holders": {name: text for (_, name), text in self.holders.texts.items()},
-            "weights": {name: weigh([one], shared([one], [other]))[0] for (_, name), (one, other) in retained.items()},
+            "weights": {name: weigh([one], shared([one], others))[0] for (_, name), (one, *others) in retained.items()},
             "traced": tracemalloc.get_traced_memory()[0],
             "failures": self.canaries.failures + self.holders.failures,
             "looked": looked / max(len(named), 1),

@@ -295,6 +295,26 @@ def reached(root: object) -> list[str]:
     return found
 
 
+def test_an_address_that_is_used_again_belongs_to_the_later_conversation() -> None:
+    contexts, kept = Contexts(), list[Session]()
+    address, again = 0, -1
+    while again != address:  # until a session lies where the object of another one was
+        contexts.end("first")
+        first = Session()
+        address = id(first)
+        contexts.begin("first", first)
+        del first
+        kept.append(Session())
+        again = id(kept[-1])
+    contexts.begin("second", kept[-1])
+    contexts.end("first")
+    contexts.track("history", lambda: {address: text(10_000, 1)})
+    contexts.begin("third")
+    contexts.tick(LONG)
+    # Were it nobody's in particular, each of the two would have a half.
+    assert contexts.sizes() == pytest.approx((10_000, 5_000, 10_000), rel=0.1)
+
+
 def test_the_oldest_conversations_make_room_and_stores_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "MAX_CONVERSATIONS", 5)
     contexts = Contexts()

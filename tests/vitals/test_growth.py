@@ -244,6 +244,18 @@ def test_a_burst_whose_memory_the_allocator_keeps_is_no_leak(ramp: float, seed: 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_high_water_mark_that_bursts_push_up_evenly_is_no_leak(seed: int) -> None:
+    def pushed(at: float) -> tuple[float, float]:
+        mark = min(at, HOUR) * 20_000  # it never goes back to the system, and nothing of it is alive between bursts
+        return mark, mark / BLOCK if round(at / TICK) % 6 == 0 else 0
+
+    server = Server(seed, more=pushed)
+    server.run(2 * HOUR)
+    assert server.rss > 145 * MB
+    assert server.leaks == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_memory_that_follows_the_requests_in_flight_is_no_leak(seed: int) -> None:
     server = Server(seed, per_flight=MB, rate=day, garbage=500)
     verdict = server.run(HOUR)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 
+from mcp_otel.vitals.canary import Count
 from tests.house.source import ROOT
+from tests.vitals.retention_probe import python_of, serving
 
 MB = 1 << 20
+KEPT = "StreamableHTTPServerTransport"
+HOLDER = "StreamableHTTPSessionManager"
 
 PROCESS = """
 import json, os, random, sys, time
@@ -99,3 +104,43 @@ def test_a_real_process_whose_allocator_keeps_a_burst_has_no_verdict() -> None:
     assert last - first > 20 * MB
     assert alive_now - alive < (most - alive) / 10
     assert (said["cause"], said["left"]) == (None, None)
+
+
+@pytest.mark.skipif(version("mcp").startswith("1."), reason="tried once, with the tests of the 2.x line")
+@pytest.mark.parametrize(("environment", "line"), [("mcp_1_29", "1.29.0"), ("mcp_2_1", "2.1.1")])
+def test_a_server_that_keeps_deleted_sessions_is_found_out_by_count_size_and_holder(
+    environment: str, line: str
+) -> None:
+    with serving(python_of(environment)) as probe:
+        probe.converse(10, end=True)
+        before = probe.settled(lambda _: True)
+        probe.converse(40, end=True)
+        after = probe.settled(lambda said: all_released(said, but=KEPT))
+        probe.converse(5, end=False)
+        abandoned = probe.settled(lambda said: all_released(said, but=KEPT))
+    assert after["line"] == line
+    assert before["counts"][KEPT] == Count(watched=10, retained=10)._asdict()
+    assert after["counts"].pop(KEPT) == Count(watched=50, retained=50)._asdict()
+    assert len(after["counts"]) >= 1
+    assert [Count(**count) for count in after["counts"].values()] == [Count(50, 50)] * len(after["counts"])
+    # Abandoned sessions are live: nobody has ended them.
+    assert abandoned["counts"] == {**after["counts"], KEPT: Count(watched=50, retained=50)._asdict()}
+    assert after["holders"] == {KEPT: f"{HOLDER}.run() → {HOLDER}._server_instances[…] → {KEPT}"}
+    growth = (after["traced"] - before["traced"]) / 40
+    assert after["weights"] == {KEPT: pytest.approx(growth, rel=0.25)}
+    assert 2500 < growth < 6000
+    assert after["failures"] == 0
+
+
+def test_a_server_that_lets_go_of_deleted_sessions_retains_none_and_abandoned_ones_are_live() -> None:
+    with serving(sys.executable) as probe:
+        probe.converse(10, end=True)
+        probe.converse(10, end=False)
+        said = probe.settled(all_released)
+    assert KEPT in said["counts"]
+    assert [Count(**count) for count in said["counts"].values()] == [Count(10, 10)] * len(said["counts"])
+    assert (said["holders"], said["weights"], said["failures"]) == ({}, {}, 0)
+
+
+def all_released(said: dict[str, Any], but: str | None = None) -> bool:
+    return all(count["retained"] == 0 for name, count in said["counts"].items() if name != but)

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mcp_otel.vitals import limit
 from mcp_otel.vitals.limit import Ceiling, Limit, address_space, find
 from tests.house.source import ROOT
 
@@ -164,6 +165,26 @@ def test_what_says_nonsense_leaves_the_question_to_the_next(tmp_path: Path, nons
     assert find(root, unlimited) is None
 
 
+def test_what_fails_leaves_the_question_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise psutil.Error
+
+    root = tree(tmp_path, {"proc/self/cgroup": "0::/\n", f"{V2}/memory.max": f"{GB}"})
+    monkeypatch.setattr(limit, "ROOT", root)  # there psutil is asked as well
+    monkeypatch.setattr(psutil, "virtual_memory", refuse)
+    (root / "proc/meminfo").unlink()
+    assert find(root, unlimited) == Limit(GB, "cgroup_v2")
+    (root / f"{V2}/memory.max").unlink()
+    assert find(root, unlimited) is None
+
+
+def test_where_there_is_neither_proc_nor_a_group_there_is_no_limit(tmp_path: Path) -> None:
+    assert find(tmp_path, unlimited) is None
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/a\x00b\n")
+    assert find(tmp_path, unlimited) is None
+
+
 def test_folders_where_files_should_be_do_no_harm(tmp_path: Path) -> None:
     root = tree(tmp_path, {"proc/self/cgroup/x": "", f"{V2}/memory.max/x": "", f"{V1}/x": ""})
     assert find(root, unlimited) == Limit(8 * GB, "host", used=2 * GB)
@@ -178,9 +199,9 @@ def test_the_ceiling_leaves_out_what_others_of_the_group_hold() -> None:
 
 
 def test_address_space_counts_from_what_is_reserved_and_not_from_what_is_resident() -> None:
-    limit = Limit(4 * GB, "host", address_space=3 * GB)
-    assert limit.ceiling(rss=100 * MB, vms=2 * GB) == Ceiling(100 * MB + GB, "address_space")
-    assert limit.ceiling(rss=100 * MB, vms=4 * GB) == Ceiling(100 * MB, "address_space")
+    confined = Limit(4 * GB, "host", address_space=3 * GB)
+    assert confined.ceiling(rss=100 * MB, vms=2 * GB) == Ceiling(100 * MB + GB, "address_space")
+    assert confined.ceiling(rss=100 * MB, vms=4 * GB) == Ceiling(100 * MB, "address_space")
     assert Limit(512 * MB, "cgroup_v2", address_space=3 * GB).ceiling(100 * MB, GB) == Ceiling(512 * MB, "cgroup_v2")
 
 

@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,22 +16,7 @@ import anyio.to_thread
 import pytest
 
 from mcp_otel.vitals.threads import Pool, Threads
-
-try:
-    import uvloop
-except ImportError:
-    uvloop = None  # type: ignore[assignment]
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-RUNNERS: list[Any] = [
-    pytest.param(asyncio.run, id="asyncio"),
-    pytest.param(
-        uvloop.run if uvloop is not None else None,
-        id="uvloop",
-        marks=pytest.mark.skipif(uvloop is None, reason="uvloop is not installed"),
-    ),
-]
-either = pytest.mark.parametrize("run", RUNNERS)
+from tests.vitals.runners import Run, either, on_uvloop
 
 
 class Held:
@@ -172,7 +157,7 @@ def test_several_loops_are_summed_and_one_that_is_closed_is_not_there(run: Run) 
     assert threads.read() == {}
 
 
-@pytest.mark.parametrize("run", RUNNERS[1:])
+@on_uvloop
 def test_uvloop_is_asked_for_its_executor_once_and_then_left_alone(run: Run) -> None:
     async def main() -> list[object]:
         loop = asyncio.get_running_loop()
@@ -242,6 +227,15 @@ def test_a_pool_that_cannot_be_read_is_absent_and_the_others_are_not() -> None:
         assert threads.read() == {"anyio": Pool(0, 40, 0), "asyncio": Pool(0, 1, 0)}
 
     asyncio.run(main())
+
+
+def test_a_loop_that_takes_no_weak_reference_is_left_alone() -> None:
+    class Bare:
+        __slots__ = ()
+
+    threads, loop = Threads(), Bare()
+    threads.watch(loop)()  # type: ignore[arg-type]
+    assert threads.read() == {}
 
 
 def test_a_reading_costs_microseconds(capsys: pytest.CaptureFixture[str]) -> None:
