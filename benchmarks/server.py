@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
+import threading
 import time
 from importlib.metadata import version
 from typing import Any
@@ -15,11 +17,11 @@ DRESSES = {
     "bare": {},
     "native": {},
     "metrics": {"MCP_OTEL_LEVEL": "metrics"},
-    "blind": {"MCP_OTEL_LEVEL": "metrics", "MCP_OTEL_VITALS": "off"},
     "span": {"MCP_OTEL_PHASE_SPANS": "off"},
     "slow": {"MCP_OTEL_PHASE_SPANS": "slow"},
     "all": {"MCP_OTEL_PHASE_SPANS": "all"},
 }
+TURNS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def dress(name: str) -> None:
@@ -60,23 +62,30 @@ def make() -> Any:
     return server
 
 
-def cost() -> float:
-    """Seconds that the vitals of this process say they have cost."""
+def turn(on: bool) -> None:
+    """Begin to read the process, or stop; say on stdout how many seconds that says it has cost so far."""
     from mcp_otel import instrumentor
 
-    recorder = instrumentor.recorder()
-    vitals: Any = recorder.vitals if recorder is not None else None
-    if recorder is None or vitals is None:
-        return 0.0
-    vitals.settle()
-    return recorder.totals.cost["vitals"]
+    active: Any = instrumentor._active
+    vitals = active.recorder.vitals
+    if vitals is not None:
+        vitals.settle()
+    if vitals is None and on:
+        active._read_process()
+    elif vitals is not None and not on:
+        vitals.stop()
+        active.recorder.vitals = None
+    print(active.recorder.totals.cost["vitals"], flush=True)
+
+
+def turning() -> None:
+    """Turn on SIGUSR1, and off on SIGUSR2."""
+    while True:
+        turn(signal.sigwait(TURNS) == signal.SIGUSR1)
 
 
 async def in_memory(server: Any) -> None:
-    """Answer `go N` on stdin with the seconds that N calls took, made by the SDK's own in-memory client.
-
-    `cost` is answered with the seconds that the vitals say they have cost so far.
-    """
+    """Answer `go N` on stdin with the seconds that N calls took, made by the SDK's own in-memory client."""
     if LINE == 1:
         from mcp.shared.memory import create_connected_server_and_client_session as connect
 
@@ -90,9 +99,6 @@ async def in_memory(server: Any) -> None:
             line = await asyncio.to_thread(sys.stdin.readline)
             if not line:
                 return
-            if line.startswith("cost"):
-                print(cost(), flush=True)
-                continue
             started = time.perf_counter()
             for _ in range(int(line.split()[1])):
                 await client.call_tool("echo", {"text": "hello"})
@@ -106,6 +112,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--with", dest="name", choices=DRESSES, default="bare")
     given = parser.parse_args()
+    # In a thread of its own, which a signal reaches at once whatever the loop waits for.
+    signal.pthread_sigmask(signal.SIG_BLOCK, TURNS)
+    threading.Thread(target=turning, daemon=True).start()
     dress(given.name)
     server = make()
     if given.door == "stdio":

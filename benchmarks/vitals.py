@@ -1,82 +1,99 @@
 """`python -m benchmarks.vitals`: what reading the process costs, by its own account and seen from outside.
 
-Two servers in memory, one with vitals and one without, are idle for a while and then called in turn. From outside is the
-difference of their CPU seconds; their own account is the part `vitals` of `mcp_otel.cost.time`. The share of a core under
-load is that of a server over HTTP that does nothing but answer calls, one after the other.
+One server for each door, whose vitals are switched off and on in turn: two processes differ by more than is measured.
+From outside is the difference of its CPU seconds; its own account the part `vitals` of `mcp_otel.cost.time`. A client
+that calls without a pause keeps the server's core full: what a call costs more is then that share of a core.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import subprocess
 import sys
 import time
+from typing import Any, NamedTuple
 
 from benchmarks.__main__ import cpu_seconds, sinking, start
-from benchmarks.clients import Memory
+
+WARM = 30
 
 
-def own(process: subprocess.Popen[bytes]) -> float:
-    """Seconds that the vitals of `process` say they have cost."""
-    assert process.stdin is not None
+class Price(NamedTuple):
+    """Seconds: of a call without vitals, what they add to it as seen from outside, and by their own account."""
+
+    bare: float
+    outside: float
+    own: float
+
+
+def turn(process: subprocess.Popen[bytes], on: bool) -> float:
+    """Switch the vitals of `process`; the seconds that they say they have cost so far."""
     assert process.stdout is not None
-    process.stdin.write(b"cost\n")
-    process.stdin.flush()
+    process.send_signal(signal.SIGUSR1 if on else signal.SIGUSR2)
     return float(process.stdout.readline())
 
 
+def idle(process: subprocess.Popen[bytes], seconds: float) -> tuple[float, float]:
+    """Shares of a core that vitals take of an idle server: from outside, and by their own account."""
+    spent, own = {}, 0.0
+    for on in (True, False):
+        said = turn(process, on)
+        time.sleep(2)  # what is read once is read
+        before = cpu_seconds(process.pid)
+        time.sleep(seconds)
+        spent[on] = (cpu_seconds(process.pid) - before) / seconds
+        own = (turn(process, on) - said) / (seconds + 2) if on else own
+    return spent[True] - spent[False], own
+
+
+def loaded(process: subprocess.Popen[bytes], client: Any, rounds: int, calls: int) -> Price:
+    """Medians over the rounds."""
+    bare, added, owns = [], [], []
+    for number in range(rounds):
+        spent = {}
+        for on in (True, False) if number % 2 else (False, True):
+            turn(process, on)
+            client.run(WARM)
+            said, before = turn(process, on), cpu_seconds(process.pid)
+            client.run(calls)
+            spent[on] = (cpu_seconds(process.pid) - before) / calls
+            if on:
+                owns.append((turn(process, on) - said) / calls)
+        bare.append(spent[False])
+        added.append(spent[True] - spent[False])
+        print(f"  round {number + 1} of {rounds}", end="\r", file=sys.stderr, flush=True)
+    return Price(statistics.median(bare), statistics.median(added), statistics.median(owns))
+
+
 def main() -> None:
-    """Run it and print four figures."""
+    """Run it and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.vitals", description=__doc__)
     parser.add_argument("--idle", type=float, default=60.0, help="idle seconds (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--calls", type=int, default=2000, help="calls a round")
+    parser.add_argument("--rounds", type=int, default=41)
+    parser.add_argument("--calls", type=int, default=400, help="calls a round")
     given = parser.parse_args()
+    found, processes = {}, []
     with sinking() as sink:
-        servers: dict[str, tuple[subprocess.Popen[bytes], Memory]] = {}
-        http = {}
         try:
-            for name in ("metrics", "blind"):
-                servers[name] = start("memory", name, sink, 1)
-                servers[name][1].run(500)
-            time.sleep(2)  # what is read once is read
-            before = {name: cpu_seconds(process.pid) for name, (process, _) in servers.items()}
-            said = own(servers["metrics"][0])
-            time.sleep(given.idle)
-            spent = {name: cpu_seconds(process.pid) - before[name] for name, (process, _) in servers.items()}
-            idle_own = (own(servers["metrics"][0]) - said) / given.idle
-            idle = (spent["metrics"] - spent["blind"]) / given.idle
-            added, accounts = [], []
-            for turn in range(given.rounds):
-                each = {}
-                for name in ("metrics", "blind") if turn % 2 else ("blind", "metrics"):
-                    process, client = servers[name]
-                    account, cpu = own(process), cpu_seconds(process.pid)
-                    client.run(given.calls)
-                    each[name] = (cpu_seconds(process.pid) - cpu) / given.calls
-                    if name == "metrics":
-                        accounts.append((own(process) - account) / given.calls)
-                added.append(each["metrics"] - each["blind"])
-                print(f"  round {turn + 1} of {given.rounds}", end="\r", file=sys.stderr, flush=True)
-            http = {name: start("http", name, sink, 1) for name in ("metrics", "blind")}
-            shares: dict[str, list[float]] = {name: [] for name in http}
-            for turn in range(given.rounds):
-                for name in ("metrics", "blind") if turn % 2 else ("blind", "metrics"):
-                    process, client = http[name]
-                    cpu = cpu_seconds(process.pid)
-                    client.run(320)
-                    shares[name].append((cpu_seconds(process.pid) - cpu) / 320)
+            for door in ("memory", "http"):
+                process, client = start(door, "metrics", sink, 1)
+                processes.append(process)
+                client.run(500)
+                if door == "memory":
+                    outside, own = idle(process, given.idle)
+                    print(f"idle: {100 * outside:.3f} % of a core from outside, {100 * own:.3f} % by its own account")
+                found[door] = loaded(process, client, given.rounds, given.calls)
         finally:
-            for process, _ in [*servers.values(), *http.values()]:
+            for process in processes:
                 process.kill()
                 process.wait()
-    outside, inside = statistics.median(added), statistics.median(accounts)
-    bare, whole = (statistics.median(shares[name]) for name in ("blind", "metrics"))
-    print(f"idle:       outside {100 * idle:.3f} % of a core, own account {100 * idle_own:.3f} %")
-    print(f"in memory:  outside {outside * 1e6:.2f} us a call, own account {inside * 1e6:.2f} us")
-    print(f"over HTTP:  {bare * 1e6:.0f} us a call without vitals, {whole * 1e6:.0f} us with them")
-    print(f"under load: own account {100 * inside / bare:.2f} % of a core that does nothing but answer over HTTP")
+    for door, price in found.items():
+        print(
+            f"{door}: a call takes {price.bare * 1e6:.0f} us without; vitals add {price.outside * 1e6:.1f} us "
+            f"({100 * price.outside / price.bare:.2f} %) from outside, {price.own * 1e6:.1f} us by their own account"
+        )
 
 
 if __name__ == "__main__":

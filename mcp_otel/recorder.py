@@ -290,11 +290,13 @@ class Recorder:
             seconds = (perf_counter_ns() - session.opened) * 1e-9
             self.metrics.record_session(seconds, privacy.version(session.version), session.transport, reason == "crash")
 
-    @never_raises
     def gone(self, subject: object, kind: str) -> None:
         """The life of `subject`, which the server kept for a `session` or a `request`, should end now."""
-        if subject is not None and self.vitals is not None:
-            self.vitals.watch(subject, kind)
+        try:
+            if subject is not None and self.vitals is not None:
+                self.vitals.watch(subject, kind)
+        except Exception as error:
+            self.count_failure("gone", error)
 
     @never_raises
     def admit(self, door: object, admits: Admits) -> None:

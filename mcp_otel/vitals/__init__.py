@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable, Hashable
 from contextvars import Context
 from functools import partial
-from time import perf_counter_ns, thread_time_ns
+from time import thread_time_ns
 from typing import Any, Protocol
 
 from mcp_otel.notice import warn
@@ -28,7 +28,7 @@ from mcp_otel.vitals.loop import Loops, Undo
 from mcp_otel.vitals.memory import Load, Memory, Reading
 from mcp_otel.vitals.pauses import Pauses
 from mcp_otel.vitals.sessions import Doors, Sessions
-from mcp_otel.vitals.stepping import Spend, stepped
+from mcp_otel.vitals.stepping import Spend, awaited, stepped
 from mcp_otel.vitals.threads import Threads
 
 PART = "vitals"
@@ -149,17 +149,15 @@ class Vitals:
 
     def stepped(self, call: Stepped, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """`awaitable`, which is all that happens for `call` in its task, with every step of it timed."""
-        steps = stepped(awaitable, call.step, failed=self._not_charged)
+        steps = awaited(awaitable, call.step, self._not_charged)
         return steps if call.cpu is None else stepped(steps, call.step_cpu, call.cpu_clock, self._not_charged)
 
     def over(self, conversation: Hashable, size: int, turn: bool, steps: int) -> None:
         """A message of a conversation (None: of none) has ended, with so many bytes both ways and steps."""
-        began = perf_counter_ns()
         self._calls += 1
         self._steps += steps
         if conversation is not None:
             self.contexts.exchange(conversation, size, turn)
-        self._spent += perf_counter_ns() - began
 
     def began(self, conversation: Hashable, session_id: str | None, kept: tuple[object, ...]) -> None:
         """A session was opened, for which the server keeps these objects."""
@@ -171,9 +169,10 @@ class Vitals:
 
     def watch(self, subject: object, kind: str) -> None:
         """The life of `subject` should end now; `kind` is what it was kept for: `session` or `request`."""
-        began = perf_counter_ns()
-        self.canaries.watch(subject, kind)
-        self._spent += perf_counter_ns() - began
+        if kind == "request":  # of which there are many, and nearly all are gone at once
+            self.canaries.note(subject, kind)
+        else:
+            self.canaries.watch(subject, kind)
 
     # --- what is read of it
 
@@ -240,9 +239,12 @@ class Vitals:
                 if label in self.weights:
                     weights[label] = self.weights[label]
                 else:
-                    one, other = self.canaries.examples(label, 2)
-                    weights[label] = weigh([one], shared([one], [other]))[0]
-                    del one, other
+                    examples = self.canaries.examples(label, 2)
+                    if len(examples) == 2:  # else one was freed meanwhile
+                        one, other = examples
+                        weights[label] = weigh([one], shared([one], [other]))[0]
+                        del one, other
+                    del examples
         self.weights = weights
 
     def settle(self) -> None:

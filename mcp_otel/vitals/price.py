@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from time import thread_time_ns
 from types import coroutine
@@ -9,18 +11,20 @@ from typing import Any, NamedTuple
 
 from mcp_otel.vitals.loop import Loops, Pulse
 from mcp_otel.vitals.pauses import Pauses
-from mcp_otel.vitals.stepping import stepped
+from mcp_otel.vitals.stepping import awaited
 
 TIMES = 200
+COLD = 4.0
+"""In a server, whose caches hold other things, each costs about so many times what it does in a loop of its own."""
 
 
 class Price(NamedTuple):
-    """Seconds of a processor that each of these costs."""
+    """Seconds of a processor that each of these costs in a server."""
 
     turn: float
     """An event loop goes to its selector and comes back."""
     call: float
-    """A handler's steps are timed, whatever their number."""
+    """A message is told of, and its handler's steps are timed, whatever their number."""
     step: float
     """One step is timed."""
     collection: float
@@ -33,7 +37,8 @@ FREE = Price(0.0, 0.0, 0.0, 0.0)
 def measure() -> Price:
     """The prices on this machine; takes about a millisecond."""
     whole, steps = _of_steps(0), _of_steps(TIMES)
-    return Price(_of_turn(), whole, max(0.0, steps - whole) / TIMES, _of_collection())
+    found = _of_turn(), whole + _of_telling(), max(0.0, steps - whole) / TIMES, _of_collection()
+    return Price(*(COLD * seconds for seconds in found))
 
 
 class _Selector:
@@ -74,9 +79,41 @@ def _of_steps(count: int) -> float:
         await pausing()
 
     async def timed() -> None:
-        await stepped(bare(), _nothing)
+        await awaited(bare(), _nothing)
 
     return max(0.0, _least(lambda: _drive(timed())) - _least(lambda: _drive(bare())))
+
+
+class _Telling:
+    """What a message tells: as much work as `Vitals` and `Canaries` do with it."""
+
+    def __init__(self) -> None:
+        self._noted: deque[tuple[weakref.ref[Any], str, type]] = deque(maxlen=TIMES)
+        self._count = 0
+
+    def note(self, subject: object, kind: str) -> None:
+        """A request is over."""
+        try:
+            self._noted.append((weakref.ref(subject), kind, type(subject)))
+        except Exception:
+            return
+
+    def over(self, conversation: object, size: int, turn: bool, steps: int) -> None:
+        """A message is over."""
+        self._count += turn
+        self._count += steps
+        if conversation is not None:
+            self._count += size
+
+
+def _of_telling() -> float:
+    telling, loops = _Telling(), Loops()
+    subject: Any = _Loop()  # anything
+    return (
+        _each(telling.note, subject, "request")
+        + 2 * _each(telling.over, subject, 1, True, 1)  # the conversation is told in turn
+        + _each(loops.watches, subject)
+    )
 
 
 def _of_collection() -> float:

@@ -33,6 +33,14 @@ async def stepped(
     return result
 
 
+def awaited(awaitable: Awaitable[_T], spend: Spend, failed: Failed | None = None) -> Awaitable[_T]:
+    """As `stepped`, at once and with one frame less, for what is awaited and only that: no task can be made of it."""
+    if type(awaitable) is not CoroutineType:
+        return stepped(awaitable, spend, failed=failed)
+    steps: Awaitable[_T] = _steps(awaitable, spend, perf_counter_ns, failed)
+    return steps
+
+
 def spender(frame: FrameType) -> Spend | None:
     """What the step that runs in `frame`, of whatever thread, is charged to; None when `frame` is none of ours."""
     if frame.f_code is not _steps.__code__:
@@ -66,7 +74,10 @@ def _steps(inner: Any, spend: Spend, clock: Clock, failed: Failed | None) -> Gen
             return stop.value
         finally:
             value = thrown = None  # an error that holds the frame that holds the error would outlive the call
-            _charge(spend, clock() - began, failed)
+            try:
+                spend(clock() - began)
+            except Exception as failure:
+                _tell(failed, failure)
         try:
             value = yield yielded
         except GeneratorExit:
@@ -75,7 +86,10 @@ def _steps(inner: Any, spend: Spend, clock: Clock, failed: Failed | None) -> Gen
                 if hasattr(inner, "close"):
                     inner.close()
             finally:
-                _charge(spend, clock() - began, failed)
+                try:
+                    spend(clock() - began)
+                except Exception as failure:
+                    _tell(failed, failure)
             raise
         except BaseException as caught:
             if not hasattr(inner, "throw"):
@@ -83,13 +97,6 @@ def _steps(inner: Any, spend: Spend, clock: Clock, failed: Failed | None) -> Gen
             trace = caught.__traceback__
             error = caught.with_traceback(trace.tb_next if trace is not None else None)  # as if we were not there
         yielded = None
-
-
-def _charge(spend: Spend, nanos: int, failed: Failed | None) -> None:
-    try:
-        spend(nanos)
-    except Exception as error:
-        _tell(failed, error)
 
 
 def _guarded(clock: Clock, failed: Failed | None) -> Clock:

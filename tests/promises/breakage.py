@@ -49,7 +49,7 @@ CARRIERS = {
     "vitals.pauses:Pauses._seen",
     "vitals.stepping:stepped",
     "vitals.stepping:_steps",
-    "vitals.stepping:_charge",
+    "vitals.stepping:awaited",
     "vitals.stepping:_guarded",
     "vitals.stepping:_tell",
     "seams.stdio:WritingEnd._watched",
