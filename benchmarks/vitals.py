@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from benchmarks.__main__ import cpu_seconds, sinking, start
 
 WARM = 30
+SETTLE = 0.3
+"""Seconds until what vitals do once is done."""
 
 
 class Price(NamedTuple):
@@ -40,11 +42,12 @@ def idle(process: subprocess.Popen[bytes], seconds: float) -> tuple[float, float
     spent, own = {}, 0.0
     for on in (True, False):
         said = turn(process, on)
-        time.sleep(2)  # what is read once is read
+        time.sleep(SETTLE)
+        said = turn(process, on) if on else said
         before = cpu_seconds(process.pid)
         time.sleep(seconds)
         spent[on] = (cpu_seconds(process.pid) - before) / seconds
-        own = (turn(process, on) - said) / (seconds + 2) if on else own
+        own = (turn(process, on) - said) / seconds if on else own
     return spent[True] - spent[False], own
 
 
@@ -56,6 +59,7 @@ def loaded(process: subprocess.Popen[bytes], client: Any, rounds: int, calls: in
         for on in (True, False) if number % 2 else (False, True):
             turn(process, on)
             client.run(WARM)
+            time.sleep(SETTLE)
             said, before = turn(process, on), cpu_seconds(process.pid)
             client.run(calls)
             spent[on] = (cpu_seconds(process.pid) - before) / calls

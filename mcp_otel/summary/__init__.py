@@ -67,6 +67,7 @@ class Summary:
         *,
         uptime: float | None = None,
         colour: bool = False,
+        asked: bool = False,
     ) -> str:
         """The whole summary, at most 100 columns wide; `uptime` is seconds, by default since the summary was made."""
         uptime = monotonic() - self._since if uptime is None else uptime
@@ -93,7 +94,7 @@ class Summary:
         fact = page.standout(rows)
         if fact is not None:
             lines += ["", fact]
-        felt = [] if vitals is None else text_of(vitals, totals, uptime)
+        felt = [] if vitals is None else text_of(vitals, totals, uptime, asked)
         lines += ["", *felt] if felt else []
         cost = sum(totals.cost.values())
         each = page.time(cost / messages) if messages else "-"
@@ -116,7 +117,7 @@ class Summary:
             if vitals is not None:
                 vitals.tick(asked)
             states = recorder.live.session_states()
-            text = self.text(recorder.totals, states, recorder.server_name, vitals, colour=colour)
+            text = self.text(recorder.totals, states, recorder.server_name, vitals, colour=colour, asked=asked)
             write_within(fd, encode(f"\n{text}", sys.__stderr__.encoding), self._patience)
 
     def last_words(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mcp_otel.signals.totals import Totals
 from mcp_otel.summary import page
-from mcp_otel.vitals import Vitals
+from mcp_otel.vitals import Vitals, pauses
 from mcp_otel.vitals.growth import Cause
 
 LIMITS = {
@@ -22,14 +22,17 @@ EACH: dict[Cause, str] = {
     "concurrency": "request in flight",
     "open_sessions": "open session",
 }
+MOST = 5
+"""Types of objects that are worth their room."""
 SHORT = 0.01
 """The share of the time below which nobody asks who took it."""
 
 
-def lines(vitals: Vitals, totals: Totals, uptime: float) -> list[str]:
-    """What is worth a line after `uptime` seconds; a dozen lines at most."""
+def lines(vitals: Vitals, totals: Totals, uptime: float, asked: bool = False) -> list[str]:
+    """What is worth a line after `uptime` seconds, some more when it was `asked` for; fifteen lines at most."""
     found = (_loop, _blocked, _threads, _memory, _growth, _retained, _sessions, _contexts, _collector)
-    return [line for part in found for line in part(vitals, totals, uptime)]
+    said = [line for part in found for line in part(vitals, totals, uptime)]
+    return [*said, *(line for part in (_kinds, _collects) for line in part(vitals))] if asked else said
 
 
 def _loop(vitals: Vitals, totals: Totals, uptime: float) -> Iterator[str]:
@@ -101,6 +104,20 @@ def _retained(vitals: Vitals, _: Totals, __: float) -> Iterator[str]:
         text = vitals.holders.texts.get(label)
         if text is not None:
             yield f"  held by {text}"
+
+
+def _kinds(vitals: Vitals) -> Iterator[str]:
+    more = [f"{name} +{kind.more}" for name, kind in vitals.holders.kinds.items() if kind.more > 0]
+    if more:
+        yield "objects more than when last asked: " + ", ".join(more[:MOST])
+
+
+def _collects(_: Vitals) -> Iterator[str]:
+    state = pauses.state()
+    if state == "off":
+        yield "garbage collection is off: whether ended sessions are retained stays unknown"
+    elif state == "frozen":
+        yield "objects are frozen (gc.freeze): whether those are retained stays unknown"
 
 
 def _sessions(vitals: Vitals, _: Totals, __: float) -> Iterator[str]:

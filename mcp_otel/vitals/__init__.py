@@ -198,10 +198,10 @@ class Vitals:
                 ("sessions", self._read_sessions),
                 ("context", self.contexts.tick),
                 ("retention", partial(self._read_retained, asked)),
-                (PART, self.settle),
             ):
                 self._guarded(part, read)
             self._spent += thread_time_ns() - began
+            self._guarded(PART, self.settle)
 
     def _run(self) -> None:
         self._guarded(PART, self._weigh)
