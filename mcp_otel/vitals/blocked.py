@@ -251,8 +251,9 @@ def shorten(file: str) -> tuple[int, str]:
     for packages in ("/site-packages/", "/dist-packages/"):
         if packages in path:
             inside = path.rpartition(packages)[2]
-            return REST if inside.startswith("mcp_otel/") else INSTALLED, inside[-MAX_NAME:]
-    rank = REST if path.startswith((LIBRARY, OURS)) else HOST
+            rank = REST if inside.startswith("mcp_otel/") else INSTALLED
+            return HOST if inside.startswith("mcp_otel/demo/") else rank, inside[-MAX_NAME:]
+    rank = REST if path.startswith((LIBRARY, OURS)) and not path.startswith(DEMO) else HOST
     above = [_folder(each) for each in (*sys.path, os.curdir, os.path.expanduser("~"))]
     longest = max((len(each) for each in above if path.startswith(each)), default=0)
     inside = path[longest:] if longest else "/".join(path.split("/")[-2:])
@@ -266,3 +267,5 @@ def _folder(path: str) -> str:
 HOST, INSTALLED, REST = range(3)
 LIBRARY = _folder(os.path.dirname(os.__file__))
 OURS = _folder(os.path.dirname(os.path.dirname(__file__)))
+DEMO = OURS + "demo/"
+"""A host like any other, though it lies here."""

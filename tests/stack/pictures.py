@@ -22,7 +22,7 @@ def main() -> int:
     """Tell the story, wait, draw."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else HEALTHY
     with tempfile.TemporaryDirectory() as folder:
-        story = Story(Path(folder), well=minutes * 60)
+        story = Story(Path(folder), well=minutes * 60, interval=1.0)
         try:
             print(f"a support desk is used before the whole stack for {minutes + 2:.0f} minutes", flush=True)
             story.begin()

@@ -21,20 +21,22 @@ SICKNESSES = ("faults", "slow", "overhead", "retention", "blocked")
 SPELL = 25.0
 """Seconds of one sickness: more than the slowest call takes."""
 ABANDONED = 30
-SOON = {"MCP_OTEL_VITALS_INTERVAL": "0.2", "MCP_OTEL_RETENTION_GRACE": "1"}
-"""What takes minutes to be sure of in production must not take as long here."""
 
 
 class Story:
-    """The stack, and what was done to its desk, which is `well` seconds well first; `told` once all has happened."""
+    """The stack, and what was done to its desk, which is `well` seconds well first; `told` once all has happened.
 
-    def __init__(self, folder: Path, well: float = 5.0) -> None:
+    The desk is read every `interval` seconds: what takes minutes to be sure of in production must not take as long here.
+    """
+
+    def __init__(self, folder: Path, well: float = 5.0, interval: float = 0.2) -> None:
         self.sink = Sink()
         self.stack = Stack(folder, self.sink.url)
         self.began = time.time()
         self.hung: Any = None
         """The call that hangs until `release`."""
         self._well = well
+        self._soon = {"MCP_OTEL_VITALS_INTERVAL": str(interval), "MCP_OTEL_RETENTION_GRACE": "1"}
         self._url = ""
         self._users: subprocess.Popen[bytes] | None = None
         self._failure: BaseException | None = None
@@ -43,7 +45,7 @@ class Story:
     def begin(self) -> None:
         """Start every program and then the telling."""
         self.stack.start("collector", "alertmanager", "prometheus")
-        self._url = self.stack.desk(**SOON)
+        self._url = self.stack.desk(**self._soon)
         self._thread.start()
 
     def told(self, seconds: float = 300.0) -> Story:

@@ -99,6 +99,12 @@ def test_sessions_that_clients_abandon_are_counted_against_the_cap(story: Story)
     assert (story.stack.value('sum(mcp_otel_sessions{mcp_otel_state!="retained"})') or 0) >= ABANDONED
 
 
+def test_what_blocks_the_desk_is_named_by_file_line_and_tool(story: Story) -> None:
+    blocked = story.stack.query("mcp_otel_loop_blocked_time_seconds_total > 1")
+    named = {(labels["mcp_otel_place"].rpartition(":")[0], labels.get("gen_ai_tool_name")) for labels, _ in blocked}
+    assert named == {("mcp_otel/demo/desk.py", "ask_expert")}
+
+
 def test_no_evaluation_of_a_rule_fails(story: Story) -> None:
     groups = ask(f"{story.stack.prometheus}/api/v1/rules")["data"]["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
@@ -122,8 +128,12 @@ def test_an_exemplar_leads_from_a_latency_to_a_trace_that_arrived(story: Story) 
         for found in re.findall(r"_duration_seconds_bucket\{.* # \{(.*?)\}", text)
         if (labels := dict(re.findall(r'(\w+)="(\w+)"', found)))
     }
-    arrived = {(span["trace_id"], span["span_id"]) for span in story.sink.spans}
-    assert exemplars & arrived, f"{len(exemplars)} exemplars, {len(arrived)} spans"
+
+    def arrived() -> bool:
+        return any((span["trace_id"], span["span_id"]) in exemplars for span in list(story.sink.spans))
+
+    assert exemplars
+    wait(arrived, 60, f"the trace of one of {len(exemplars)} exemplars")
 
 
 def test_the_boards_show_it(story: Story, tmp_path: Path) -> None:
