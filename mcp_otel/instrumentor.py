@@ -87,7 +87,7 @@ class Instrumentation:
         self.recorder.active = False
         while self._undos:
             self._undos.pop()()
-        self.recorder.vitals = self.recorder.live.retained = None
+        pass
         if self.recorder.metrics is not None:
             self.recorder.metrics.settle()
             self.recorder.metrics.source = None
@@ -99,9 +99,13 @@ class Instrumentation:
         self.recorder.ending = getattr(sys, "last_value", None) is None
         return True
 
+    def _forked(self) -> None:
+        """A child has none of our threads, and one of them may have held a lock."""
+        self.recorder.vitals = self.recorder.live.retained = None
+
     def _connect(self) -> None:
         recorder, (tracer_provider, meter_provider) = self.recorder, self._given
-        self._undos.append(ending.at_end(self._farewell, lambda: None))  # before the one that flushes
+        self._undos.append(ending.at_end(self._farewell, self._forked))  # before the one that flushes
         delivery = self._delivery = export.connect(self._plan, self.settings, recorder.server_name, recorder.totals)
         tracer_provider = tracer_provider or delivery.tracer_provider
         meter_provider = meter_provider or delivery.meter_provider
