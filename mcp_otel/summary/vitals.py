@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mcp_otel.signals.totals import Totals
 from mcp_otel.summary import page
 from mcp_otel.vitals import Vitals, pauses
+from mcp_otel.vitals.blocked import OTHER, UNSEEN
 from mcp_otel.vitals.growth import Cause
 
 LIMITS = {
@@ -22,6 +23,7 @@ EACH: dict[Cause, str] = {
     "concurrency": "request in flight",
     "open_sessions": "open session",
 }
+NAMELESS = {UNSEEN: "a place that nobody saw", OTHER: "places beyond the first 50"}
 MOST = 5
 """Types of objects that are worth their room."""
 SHORT = 0.01
@@ -38,13 +40,13 @@ def lines(vitals: Vitals, totals: Totals, uptime: float, asked: bool = False) ->
 def _loop(vitals: Vitals, totals: Totals, uptime: float) -> Iterator[str]:
     if not vitals.loops.seen or uptime <= 0:
         return
-    line = f"event loop: busy {100 * vitals.loops.busy_seconds() / uptime:.2g} % of the time"
+    line = f"event loop: busy {_percent(vitals.loops.busy_seconds() / uptime)} of the time"
     rows = [page.Row(*key, tally, ()) for key, tally in list(totals.tallies.items()) if tally.on_loop]
     if rows:
         most = max(rows, key=lambda row: row.tally.on_loop or 0.0)
         seconds = most.tally.on_loop or 0.0
         if seconds > SHORT * uptime:
-            line += f", most of it for {most.name} ({100 * seconds / uptime:.2g} %)"
+            line += f", most of it for {most.name} ({_percent(seconds / uptime)})"
     yield line
 
 
@@ -54,8 +56,9 @@ def _blocked(vitals: Vitals, _: Totals, __: float) -> Iterator[str]:
         (line, tool), (count, seconds) = max(places.items(), key=lambda place: place[1][1])
         whole = sum(each for _, each in places.values())
         times = sum(each for each, _ in places.values())
-        who = f"{tool}, at " if tool is not None else "at "
-        most = f"by {who}{line}" if len(places) == 1 else f"most by {who}{line} ({count} x, {page.time(seconds)})"
+        who = f"by {tool}, at " if tool is not None else "at "
+        most = who + NAMELESS.get(line, line)
+        most = most if len(places) == 1 else f"most {most} ({count} x, {page.time(seconds)})"
         yield f"event loop blocked {times} x, {page.time(whole)} in all: {most}"
 
 
@@ -147,3 +150,9 @@ def _collector(vitals: Vitals, _: Totals, uptime: float) -> Iterator[str]:
         last = vitals.pauses.last_full
         full = "" if last is None else f", the last full one {page.time(last.seconds)}"
         yield f"garbage collector: {page.time(seconds)} of pauses{full}"
+
+
+def _percent(share: float) -> str:
+    """A share for people: two digits, never with an exponent."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %" if percent >= 0.01 else "less than 0.01 %"

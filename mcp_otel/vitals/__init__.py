@@ -13,6 +13,7 @@ from contextvars import Context
 from functools import partial
 from time import thread_time_ns
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from mcp_otel.notice import warn
 from mcp_otel.settings import Settings
@@ -73,6 +74,8 @@ class Lasting:
         self.loops = Loops()
         self.pauses = Pauses()
         self.places: dict[Cause, tuple[int, float]] = {}
+        self.known: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        """Failures that are counted already, by the part that had them: contexts last, too."""
 
 
 class Vitals:
@@ -89,6 +92,7 @@ class Vitals:
     ) -> None:
         self.settings = settings
         self.loops = lasting.loops
+        self.loops.bound = settings.blocked_after  # before somebody watches by it
         self.pauses = lasting.pauses
         self.threads = Threads()
         self.contexts = contexts
@@ -112,26 +116,35 @@ class Vitals:
         self._ticking = threading.Lock()
         self._undos: list[Undo] = []
         self._calls = self._steps = self._spent = 0
+        self._before = 0, 0
+        """Turns of loops and collections that others before us have paid for."""
         self._price = price.FREE
         self._settled = 0.0
-        self._known: dict[str, int] = {}
-        """Failures that are counted already, by part."""
+        self._known, self._places = lasting.known, lasting.places
         self._told = False
 
     def start(self) -> Undo:
         """Begin to read, until the answer is called. Nobody waits for a thread to end."""
         loops = self.loops
-        loops.bound, loops.failed = self.settings.blocked_after, self._failed
-        self._undos = [self.pauses.install(), self.canaries.close, self.threads.undo, loops.undo, self.blocked.start()]
-        thread = threading.Thread(target=self._run, name="mcp-otel vitals", daemon=True)
-        Context().run(thread.start)  # or the thread may keep the context of whoever starts it
+        loops.failed, self._before = self._failed, self._counted()
+        self._undos = [self.pauses.install(), self.canaries.close, self.threads.undo, loops.undo]
+        try:
+            self._undos.append(self.blocked.start())
+            thread = threading.Thread(target=self._run, name="mcp-otel vitals", daemon=True)
+            Context().run(thread.start)  # or the thread may keep the context of whoever starts it
+        except Exception:  # there are too many threads
+            self.stop()
+            raise
         return self.stop
 
     def stop(self) -> None:
         """Put back what was replaced and read no more."""
+        first = not self._stopped.is_set()
         self._stopped.set()
         while self._undos:
             self._guarded(PART, self._undos.pop())
+        if first:  # a blockage that still lasts counts as far as it was seen, and not again
+            self._guarded(PART, lambda: self._places.update(self.blocked.places()))
         self._guarded(PART, self.contexts.clear)
 
     # --- what messages tell, in the host's own threads
@@ -143,7 +156,7 @@ class Vitals:
             if not self._told and "trio" in sys.modules:
                 self._told = True
                 warn("mcp-otel reads the event loop of asyncio only: loop and worker threads stay unknown here")
-        elif not self.loops.watches(loop):
+        elif not self.loops.watches(loop) and not self._stopped.is_set():
             self.loops.watch()
             self.threads.watch(loop)
 
@@ -249,7 +262,7 @@ class Vitals:
 
     def settle(self) -> None:
         """Add to our cost what has come together since the last time; a tick does it."""
-        turns, collections = self.loops.turns(), sum(self.pauses.counts)
+        turns, collections = (now - before for now, before in zip(self._counted(), self._before, strict=True))
         cost = (
             (self._spent + self.blocked.spent) * 1e-9
             + self._calls * self._price.call
@@ -258,14 +271,18 @@ class Vitals:
             + collections * self._price.collection
         )
         self._totals.cost[PART] += max(0.0, cost - self._settled)
-        self._settled = cost
+        self._settled = max(self._settled, cost)
         for part, room in (("context", self.contexts), ("retention", self.canaries), ("holders", self.holders)):
-            known = self._known.get(part, 0)
+            known = self._known.get(room, 0)
             if room.failures > known:
                 if not self._totals.failures[part]:
                     warn("mcp-otel failed in %s; the server is not affected", part)
-                self._known[part] = room.failures
+                self._known[room] = room.failures
                 self._totals.failures[part] += room.failures - known
+
+    def _counted(self) -> tuple[int, int]:
+        self.loops.busy_seconds()  # or turns of loops that have ended would be missing until somebody asks for it
+        return self.loops.turns(), sum(self.pauses.counts)
 
     def _not_charged(self, error: Exception) -> None:
         self._failed("stepped", error)
