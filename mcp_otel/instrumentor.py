@@ -87,7 +87,7 @@ class Instrumentation:
         self.recorder.active = False
         while self._undos:
             self._undos.pop()()
-        pass
+        self.recorder.vitals = self.recorder.live.retained = None
         if self.recorder.metrics is not None:
             self.recorder.metrics.settle()
             self.recorder.metrics.source = None

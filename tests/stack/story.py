@@ -26,7 +26,7 @@ ABANDONED = 30
 class Story:
     """The stack, and what was done to its desk, which is `well` seconds well first; `told` once all has happened.
 
-    The desk is read every `interval` seconds: what takes minutes to be sure of in production must not take as long here.
+    The desk is read every `interval` seconds: what takes minutes to be sure of in production must not take so here.
     """
 
     def __init__(self, folder: Path, well: float = 5.0, interval: float = 0.2) -> None:
