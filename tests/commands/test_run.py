@@ -75,7 +75,14 @@ def test_a_signal_ends_the_command_as_without(number: signal.Signals) -> None:
     statuses = []
     words = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
     for line in (words, mcp_otel_command("run", "--", *words)):
-        child = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environment())
+        child = subprocess.Popen(
+            line,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=clean_environment(),
+            # A shell lets what it runs in the background ignore SIGINT.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
         assert child.stdout is not None
         assert child.stdout.readline() == b"up\n"
         child.send_signal(number)

@@ -58,7 +58,8 @@ def test_each_span_lasts_from_the_receipt_to_the_write_and_its_phases_fill_it(he
 
 def test_what_a_handler_takes_is_its_own_phase_even_when_it_fails(heard: Heard) -> None:
     parts = {told.step: phases(span) for told, span in heard.pairs() if span is not None}
-    assert parts["protocol error"]["handler"] >= PAUSE
+    # uvloop counts whole milliseconds, from the beginning of its turn: it may be one early.
+    assert parts["protocol error"]["handler"] >= PAUSE - 0.002
 
 
 def test_each_phase_of_a_span_is_a_child_span_within_it(heard: Heard) -> None:

@@ -107,11 +107,13 @@ def test_overhead_is_answers_that_are_a_hundred_times_as_large(desk: Desk) -> No
 def test_a_blocked_desk_answers_nobody_for_a_second(desk: Desk) -> None:
     desk.http("/sickness/blocked", "PUT")
     blocking = desk.begin("ask_expert", question="Hello?")
-    began = monotonic()
-    assert desk.http("/health") == {"status": "ok"}
-    waited = monotonic() - began
-    assert "result" in blocking.wait().body
-    assert 0.5 < waited < 5.0
+    waits = [0.0]
+    while not blocking.over():
+        began = monotonic()
+        assert desk.http("/health") == {"status": "ok"}
+        waits.append(monotonic() - began)
+    assert "result" in blocking.body
+    assert max(waits) > 0.5
 
 
 def test_retention_is_invisible_to_a_customer(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""One story for all tests of the stack: it begins with the first of them and goes on beside the others."""
+"""One story for all tests of the stack: it begins with the first of them, and ends with the last."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.stack.story import Story
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The story, being told."""
     story = Story(tmp_path_factory.mktemp("stack"))
@@ -20,7 +20,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def story(begun: Story) -> Story:
     """The story once it is told."""
     return begun.told()

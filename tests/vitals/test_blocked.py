@@ -79,7 +79,8 @@ def test_a_blockage_names_its_line_while_it_lasts_and_its_seconds_when_it_is_ove
     assert first.place.function == block.__name__
     assert first.place.line in lines(block)
     assert 0.25 <= first.seconds < 0.6
-    assert last.seconds == pytest.approx(0.7, abs=0.1)
+    # The end of a block that no selector tells is seen at the next look, which a busy machine may put off.
+    assert 0.6 < last.seconds < (0.8 if run is asyncio.run else 1.7)
     assert watcher.places() == {(first.place.line, None): (1, last.seconds)}
 
 
