@@ -209,7 +209,8 @@ def test_the_estimate_is_near_what_was_allocated_and_takes_milliseconds(count: i
     tracemalloc.stop()
     began = perf_counter()
     size, seen = weigh([session])
-    assert size == pytest.approx(allocated, rel=0.10, abs=300)
+    # Dictionaries, lists and floats that Python kept from before are not allocated: a few hundred bytes.
+    assert size == pytest.approx(allocated, rel=0.10, abs=800)
     assert len(seen) <= MOST
     assert perf_counter() - began < 0.1
 
