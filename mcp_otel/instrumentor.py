@@ -114,12 +114,12 @@ class Instrumentation:
             recorder.metrics = _metrics.get(meter_provider) or Metrics(meter_provider, __version__, READINGS)
             _metrics[meter_provider] = recorder.metrics
             recorder.metrics.source = recorder
-        if self.settings.vitals == "on" and (recorder.metrics or recorder.spans or recorder.sinks):
-            self._read_process()
         if tracer_provider is not None and self.settings.level == "spans":
             tracer = tracer_provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
             chosen = self.settings
             recorder.spans = Spans(tracer, 0.0 if chosen.phase_spans == "all" else chosen.slow_overhead / 10)
+        if self.settings.vitals == "on" and (recorder.metrics or recorder.spans or recorder.sinks):
+            self._read_process()
 
     def _read_process(self) -> None:
         recorder = self.recorder

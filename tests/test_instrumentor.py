@@ -189,3 +189,14 @@ def test_a_process_that_ends_says_that_it_does_unless_an_exception_ends_it(
         assert made.recorder.level == level
     finally:
         made.undo()
+
+
+@pytest.mark.parametrize("said", ["spans", "metrics", "both"])
+def test_the_process_is_read_for_whoever_listens_spans_alone_too(said: str, before: Originals) -> None:
+    with providers() as watched:
+        traces = watched.tracer_provider if said != "metrics" else None
+        mcp_otel.instrument(traces, watched.meter_provider if said != "spans" else None)
+        recorder = instrumentor.recorder()
+        assert recorder is not None
+        recorder.open(recorder.arrive(), "ping", None, 1)
+        assert recorder.vitals is not None
