@@ -6,9 +6,26 @@ from collections.abc import Sequence
 
 from dashboards import panels, queries
 from dashboards.board import Panel
-from dashboards.panels import Line, about, bars, graph
+from dashboards.panels import Line, about, bars, graph, stat, warn_above
 from dashboards.queries import ALL, SERVICE, Cut, legend
 from mcp_otel.signals import names
+
+
+def cap(width: int = 3) -> Panel:
+    """Make the tile that says how near the cap on sessions is."""
+    return stat(
+        "Sessions of cap",
+        about(
+            "Open sessions as a share of what the server admits, on the fullest process. Beyond, new ones get 503.",
+            "below 60 %. Servers on stdio, and those without sessions, have no cap.",
+            "sessions by state, below: many idle ones are clients that never say goodbye.",
+        ),
+        "percentunit",
+        queries.of_cap(),
+        none="no cap",
+        steps=warn_above(0.6, 0.95),
+        width=width,
+    )
 
 
 def sessions() -> Sequence[Panel]:

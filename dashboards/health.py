@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards import queries
+from dashboards import connections, queries
 from dashboards.board import Panel
 from dashboards.panels import OBJECTIVE, about, stat, warn_above
 from dashboards.queries import ALL, Cut
@@ -57,18 +57,7 @@ def tiles() -> Sequence[Panel]:
             none="no server",
             steps=warn_above(HUNG / 2, HUNG),
         ),
-        stat(
-            "Sessions of cap",
-            about(
-                "Open sessions as a share of what the server admits, on the fullest process. Beyond, new ones get 503.",
-                "below 60 %. Servers on stdio, and those without sessions, have no cap.",
-                "sessions by state, below: many idle ones are clients that never say goodbye.",
-            ),
-            "percentunit",
-            queries.of_cap(),
-            none="no cap",
-            steps=warn_above(0.6, 0.95),
-        ),
+        connections.cap(),
         stat(
             "Overhead",
             about(

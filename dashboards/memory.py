@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards import board as frame
-from dashboards import growth, kept, panels, queries
+from dashboards import connections, growth, kept, panels, queries
 from dashboards.bounds import FILLING, FULL, MEMORY_LASTS, RETAINED, SESSIONS_LAST, ending, little
 from dashboards.panels import Column, about, stat, warn_above
 from dashboards.queries import ALL, PROCESS
@@ -100,19 +100,7 @@ def _tiles() -> Sequence[frame.Panel]:
             steps=little(SESSIONS_LAST),
             width=4,
         ),
-        stat(
-            "Sessions of cap",
-            about(
-                "Open sessions as a share of what the server admits, on the fullest process.",
-                "below 60 %. Servers on stdio, and those without sessions, have no cap.",
-                "sessions by state, below: many idle ones are clients that never say goodbye.",
-            ),
-            "percentunit",
-            queries.of_cap(),
-            none="no cap",
-            steps=warn_above(0.6, 0.95),
-            width=4,
-        ),
+        connections.cap(width=4),
     ]
 
 

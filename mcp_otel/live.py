@@ -5,10 +5,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp_otel.call import Call, Session
 from mcp_otel.signals.privacy import Gate
+
+_V = TypeVar("_V")
 
 MAX_SESSIONS = 20_000
 ACTIVE_NS = 60_000_000_000
@@ -71,18 +73,18 @@ class Live:
 
     def session_limit(self) -> int | None:
         """How many sessions all doors admit; None when there is no door, or one without a cap."""
-        return _whole([limit for limit, _ in self._admissions()])
+        limits = _all([limit for limit, _ in self._admissions()])
+        return sum(limits) if limits else None
 
     def idle_timeout(self) -> float | None:
         """Seconds after which an idle session is ended, by the most patient door; None when one never does."""
-        timeouts = [timeout for _, timeout in self._admissions()]
-        known = [timeout for timeout in timeouts if timeout is not None]
-        return max(known) if known and len(known) == len(timeouts) else None
+        return max(_all([timeout for _, timeout in self._admissions()]), default=None)
 
     def _admissions(self) -> list[tuple[int | None, float | None]]:
         return [admits(door) for held, admits in list(self._doors.values()) if (door := held()) is not None]
 
 
-def _whole(limits: list[int | None]) -> int | None:
-    known = [limit for limit in limits if limit is not None]
-    return sum(known) if known and len(known) == len(limits) else None
+def _all(values: list[_V | None]) -> list[_V]:
+    """`values`; none of them where one is unknown."""
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else []

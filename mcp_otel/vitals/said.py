@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mcp_otel.signals import names
-from mcp_otel.signals.names import Metric
+from mcp_otel.signals.names import Attribute, Metric
 from mcp_otel.vitals import Vitals
+from mcp_otel.vitals.canary import Label
 from mcp_otel.vitals.memory import Reading
 from mcp_otel.vitals.threads import Pool
 
@@ -19,6 +20,14 @@ CONTRIB = "opentelemetry.instrumentation.system_metrics"
 
 def _one(value: float | None) -> Points:
     return () if value is None else ((value, {}),)
+
+
+def _by(label: Attribute, values: Iterable[tuple[object, float]]) -> Points:
+    return [(value, {label.name: said}) for said, value in values]
+
+
+def _by_type(values: Iterable[tuple[Label, float]]) -> Points:
+    return [(value, {names.KIND.name: kind, names.TYPE.name: name}) for (kind, name), value in values]
 
 
 def _busy(vitals: Vitals) -> Points:
@@ -71,14 +80,14 @@ def _cpu(vitals: Vitals) -> Points:
     reading = vitals.reading
     if reading is None or _said_by_contrib():
         return ()
-    return [(reading.user, {names.CPU_MODE.name: "user"}), (reading.system, {names.CPU_MODE.name: "system"})]
+    return _by(names.CPU_MODE, (("user", reading.user), ("system", reading.system)))
 
 
 def _collector(value: str) -> Callable[[Vitals], Points]:
     def points(_: Vitals) -> Points:
         if _said_by_contrib():
             return ()
-        return [(each[value], {names.GENERATION.name: at}) for at, each in enumerate(gc.get_stats())]
+        return _by(names.GENERATION, enumerate(each[value] for each in gc.get_stats()))
 
     return points
 
@@ -91,28 +100,24 @@ def _said_by_contrib() -> bool:
 
 
 def _pauses(vitals: Vitals) -> Points:
-    return [(seconds, {names.GENERATION.name: at}) for at, seconds in enumerate(vitals.pauses.seconds)]
+    return _by(names.GENERATION, enumerate(vitals.pauses.seconds))
 
 
 def _retained(vitals: Vitals) -> Points:
-    return [
-        (count.retained, {names.KIND.name: kind, names.TYPE.name: name})
-        for (kind, name), count in vitals.counts.items()
-    ]
+    return _by_type((label, count.retained) for label, count in vitals.counts.items())
 
 
 def _weights(vitals: Vitals) -> Points:
-    return [(weight, {names.KIND.name: kind, names.TYPE.name: name}) for (kind, name), weight in vitals.weights.items()]
+    return _by_type(vitals.weights.items())
 
 
 def _contexts(vitals: Vitals) -> Points:
-    spread = vitals.contexts.sizes()
-    return [(value, {names.STAT.name: stat}) for stat, value in spread._asdict().items()]
+    return _by(names.STAT, vitals.contexts.sizes()._asdict().items())
 
 
 def _growth(vitals: Vitals) -> Points:
     growth = vitals.contexts.growth()
-    return () if growth is None else [(value, {names.STAT.name: stat}) for stat, value in growth._asdict().items()]
+    return () if growth is None else _by(names.STAT, growth._asdict().items())
 
 
 def _forecast_size(vitals: Vitals) -> Points:
