@@ -61,6 +61,9 @@ class Event(NamedTuple):
     http_version: str | None
     client_address: str | None
     client_port: int | None
+    server_address: str | None
+    """Where the peer is that a client talks to over HTTP."""
+    server_port: int | None
     start: int
     """When the complete message was in memory: nanoseconds since the Unix epoch."""
     duration: float

@@ -20,6 +20,7 @@ from mcp_otel.governor import Governor
 from mcp_otel.live import Admits, Live
 from mcp_otel.methods import NO_METHOD, OTHER, about
 from mcp_otel.notice import warn
+from mcp_otel.outgoing import Sender
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
 from mcp_otel.signals.metrics import Metrics
@@ -94,6 +95,7 @@ class Recorder:
         self.prepare: Callable[[], object] | None = None
         self.server_name: str | None = None
         self.live = Live(self.gate)
+        self.sender = Sender(self)
         self.governor = Governor(settings.cost_budget, LEVELS[settings.level])
         self.ending = False
         """Whether the process is about to end: the last thing said is then that nothing more will be."""
@@ -198,7 +200,7 @@ class Recorder:
         try:
             call.outcome = Outcome.of(call, code, result)
             if code is None and call.traits is not NO_METHOD and isinstance(result, Mapping):
-                self._learn(call, result)
+                self.learn_listed(call.traits.lists, result)
         except Exception as error:
             self.count_failure("answer", error)
 
@@ -226,7 +228,7 @@ class Recorder:
             self._count += 1
             event = self._event(call, ended)
             self.totals.add(event)
-            self._say(call, event)
+            self.tell(event, call.span, call.target)
             if self.vitals is not None:
                 size = (call.received or 0) + (call.sent or 0)
                 self.vitals.over(session, size, call.method in TURNS, call.steps)
@@ -320,16 +322,16 @@ class Recorder:
         except Exception as error:
             self.count_failure("prepare", error)
 
-    def _say(self, call: Call, event: Event) -> None:
-        """Let everybody who listens have `event`; nobody's failure keeps it from the others."""
-        if call.span is not None and self.spans is not None:
+    def tell(self, event: Event, span: Any, target: str | None) -> None:
+        """Let everybody who listens have `event`, whose span was started for `target`; no failure keeps it back."""
+        if span is not None and self.spans is not None:
             try:
-                self.spans.finish(call.span, call.target, event)
+                self.spans.finish(span, target, event)
             except Exception as error:
                 self.count_failure("spans", error)
         if self.metrics is not None:
             try:
-                self.metrics.record(event, call.span)
+                self.metrics.record(event, span)
             except Exception as error:
                 self.count_failure("metrics", error)
         for sink in self.sinks:
@@ -338,12 +340,12 @@ class Recorder:
             except Exception as error:
                 self.count_failure("sinks", error)
 
-    def _learn(self, call: Call, result: Mapping[str, Any]) -> None:
-        traits = call.traits
-        if traits.lists in ("tools", "prompts"):
-            listed = result.get(traits.lists)
+    def learn_listed(self, lists: str | None, result: Mapping[str, Any]) -> None:
+        """A listing of this kind of definitions was answered: its names are registered."""
+        if lists in ("tools", "prompts"):
+            listed = result.get(lists)
             if isinstance(listed, list):
-                kind = "tool" if traits.lists == "tools" else "prompt"
+                kind = "tool" if lists == "tools" else "prompt"
                 self.gate.learn(kind, (item.get("name") for item in listed if isinstance(item, dict)))
 
     def _event(self, call: Call, ended: int) -> Event:
@@ -369,6 +371,8 @@ class Recorder:
             http_version=exchange.http_version if exchange is not None else None,
             client_address=exchange.client[0] if exchange is not None and exchange.client else None,
             client_port=exchange.client[1] if exchange is not None and exchange.client else None,
+            server_address=None,
+            server_port=None,
             start=call.start,
             duration=duration,
             phases=phases,

@@ -66,9 +66,10 @@ class Source(Protocol):
 class Waiting:
     """Durations of one label set that wait for a reader, and the sampled span of the slowest of them."""
 
-    __slots__ = ("durations", "said", "slowest", "span")
+    __slots__ = ("durations", "histogram", "said", "slowest", "span")
 
-    def __init__(self, said: Attributes) -> None:
+    def __init__(self, histogram: Any, said: Attributes) -> None:
+        self.histogram = histogram
         self.said = said
         self.durations: deque[float] = deque()
         self.slowest = 0.0
@@ -89,12 +90,16 @@ class Metrics:
         """`vital` says for metrics of the process itself what is read from the source's vitals."""
         self.source: Source | None = None
         self._sets: dict[tuple[Any, ...], Waiting] = {}
-        self._alone: dict[str, Waiting] = {}
+        self._alone: dict[tuple[str, str], Waiting] = {}
         self._waiting = 0
         self._highest: dict[tuple[str, ...], float] = {}
         meter = provider.get_meter(names.SCOPE, version, names.SCHEMA_URL)
         self._operation = _histogram(meter, names.OPERATION_DURATION)
-        self._session = _histogram(meter, names.SESSION_DURATION)
+        self._sessions = {
+            False: _histogram(meter, names.SESSION_DURATION),
+            True: _histogram(meter, names.CLIENT_SESSION_DURATION),
+        }
+        self._client = _histogram(meter, names.CLIENT_OPERATION_DURATION)
         self._lag = _histogram(meter, names.LOOP_LAG, names.LAG_BUCKETS)
         for metric, read in self._readings().items():
             self._observe(meter, metric, read)
@@ -116,7 +121,7 @@ class Metrics:
                 waiting.note(event.duration, span)
             waiting.durations.append(event.duration)
         else:
-            self._operation.record(event.duration, waiting.said)
+            waiting.histogram.record(event.duration, waiting.said)
 
     def settle(self) -> None:
         """Put what waits into the histogram; runs in the thread of whoever collects."""
@@ -126,13 +131,15 @@ class Metrics:
                 duration, exemplar = waiting.durations.popleft(), waiting.span
                 if exemplar is not None and duration == waiting.slowest:
                     context = set_span_in_context(NonRecordingSpan(exemplar), Context())
-                    self._operation.record(duration, waiting.said, context)
+                    waiting.histogram.record(duration, waiting.said, context)
                 else:
-                    self._operation.record(duration, waiting.said)
+                    waiting.histogram.record(duration, waiting.said)
             waiting.slowest, waiting.span = 0.0, None
 
-    def record_session(self, seconds: float, version: str | None, transport: str | None, crashed: bool) -> None:
-        """One ended session into the standard histogram."""
+    def record_session(
+        self, seconds: float, version: str | None, transport: str | None, crashed: bool, client: bool = False
+    ) -> None:
+        """One ended session into the standard histogram of a server, or of a client."""
         said: Attributes = {}
         if version is not None:
             said[names.PROTOCOL_VERSION.name] = version
@@ -142,14 +149,16 @@ class Metrics:
             said[names.NETWORK_PROTOCOL.name] = "http"
         if crashed:
             said[names.ERROR_TYPE.name] = "crash"
-        self._session.record(seconds, said)
+        self._sessions[client].record(seconds, said)
 
     def record_lag(self, seconds: float) -> None:
         """How late an event loop ran what was due."""
         self._lag.record(seconds)
 
     def _set(self, event: Event) -> Waiting:
+        histogram = self._operation if event.side == "server" else self._client
         key = (
+            event.side,
             event.method,
             event.target,
             event.error,
@@ -161,9 +170,10 @@ class Metrics:
         found = self._sets.get(key)
         if found is None:
             if len(self._sets) < names.MAX_OPERATION_SERIES - len(CLIENT_METHODS) - 1:
-                found = self._sets[key] = Waiting(operation_attributes(event))
+                found = self._sets[key] = Waiting(histogram, operation_attributes(event))
             else:  # beyond the bound a method is said alone; there is room for that
-                found = self._alone.setdefault(event.method, Waiting(first_attributes(event.method, None)))
+                alone = Waiting(histogram, first_attributes(event.method, None))
+                found = self._alone.setdefault((event.side, event.method), alone)
         return found
 
     def _observe(self, meter: Meter, metric: Metric, read: Callable[[Source], Reading]) -> None:
@@ -259,7 +269,7 @@ def operation_attributes(event: Event) -> Attributes:
     ):
         if value is not None:
             said[name] = value
-    if event.http_version is not None:
+    if event.http_version is not None or event.server_address is not None:
         said[names.NETWORK_PROTOCOL.name] = "http"
     return said
 

@@ -72,6 +72,8 @@ REQUEST_ID = Attribute("jsonrpc.request.id", "id of the request")
 SESSION_ID = Attribute("mcp.session.id", "digest of the session id (16 hex digits of its SHA-256)")
 CLIENT_ADDRESS = Attribute("client.address", "address of the HTTP peer")
 CLIENT_PORT = Attribute("client.port", "port of the HTTP peer")
+SERVER_ADDRESS = Attribute("server.address", "host of the server that a client talks to over HTTP")
+SERVER_PORT = Attribute("server.port", "its port")
 CPU_MODE = Attribute("cpu.mode", "`user` or `system`", 2)
 GENERATION = Attribute("cpython.gc.generation", "generation that was collected: 0, 1 or 2", 3)
 CODE_FILE = Attribute("code.file.path", "file of the code that blocked the loop, as its package has it")
@@ -122,6 +124,21 @@ OPERATION_DURATION = Metric(
     "Duration of a request or notification from receipt to result or acknowledgement sent",
     (*TARGET, ERROR_TYPE, STATUS_CODE, PROTOCOL_VERSION, TRANSPORT, NETWORK_PROTOCOL, NETWORK_VERSION),
     bound=MAX_OPERATION_SERIES,
+)
+CLIENT_OPERATION_DURATION = Metric(
+    "mcp.client.operation.duration",
+    "histogram",
+    "s",
+    "Duration of a request or notification from sending it to its response or acknowledgement",
+    (*TARGET, ERROR_TYPE, STATUS_CODE, PROTOCOL_VERSION, TRANSPORT, NETWORK_PROTOCOL),
+    bound=MAX_OPERATION_SERIES,
+)
+CLIENT_SESSION_DURATION = Metric(
+    "mcp.client.session.duration",
+    "histogram",
+    "s",
+    "Duration of a session as seen by the client",
+    (ERROR_TYPE, PROTOCOL_VERSION, TRANSPORT, NETWORK_PROTOCOL),
 )
 SESSION_DURATION = Metric(
     "mcp.server.session.duration",

@@ -54,6 +54,11 @@ class Spans:
             start,
         )
 
+    def start_client(self, method: str, target: str | None, start: int) -> Span:
+        """The CLIENT span of a message sent at `start` (epoch nanoseconds); its parent is what is current here."""
+        name = method if target is None else f"{method} {target}"
+        return self._tracer.start_span(name, None, SpanKind.CLIENT, first_attributes(method, target), NO_LINKS, start)
+
     def within(self, span: Span, meta: object, base: Context) -> Context:
         """The context a handler runs in: `base` with the baggage of `_meta`, and `span` as the current one."""
         if isinstance(meta, Mapping) and not self._fields.isdisjoint(meta):
@@ -116,12 +121,14 @@ def later_attributes(event: Event) -> dict[str, Any]:
         (names.NETWORK_VERSION.name, event.http_version),
         (names.CLIENT_ADDRESS.name, event.client_address),
         (names.CLIENT_PORT.name, event.client_port),
+        (names.SERVER_ADDRESS.name, event.server_address),
+        (names.SERVER_PORT.name, event.server_port),
         (names.RECEIVED_SIZE.name, event.received),
         (names.SENT_SIZE.name, event.sent),
         (names.ERROR_TYPE.name, event.error),
     )
     said: dict[str, Any] = {name: value for name, value in told if value is not None}
-    if event.http_version is not None:
+    if event.http_version is not None or event.server_address is not None:
         said[names.NETWORK_PROTOCOL.name] = "http"
     if event.code is not None:
         said[names.STATUS_CODE.name] = str(event.code)
@@ -143,8 +150,8 @@ def blocked_attributes(blocked: Blocked) -> dict[str, Any]:
 
 
 def status_of(event: Event) -> Status | None:
-    """ERROR for what is not the caller's fault, with the code's standard text; the wire's own text may be private."""
-    if event.error is None or event.fault == "caller":
+    """ERROR with the code's standard text, the wire's own text may be private; for a server only if it is to blame."""
+    if event.error is None or (event.fault == "caller" and event.side == "server"):
         return None
     text = STATUS_TEXTS.get(event.code) if event.code is not None and event.code != CANCELLED else None
     return Status(StatusCode.ERROR, text)

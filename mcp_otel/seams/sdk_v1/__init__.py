@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from mcp_otel.seams import tools
-from mcp_otel.seams.sdk_v1 import server, session, transports
+from mcp_otel.seams import clients, tools
+from mcp_otel.seams.sdk_v1 import client, server, session, transports
 
 MODULES = {
+    "mcp.shared.session": session.install_shared,  # first: what sends is inherited by both kinds of session
     "mcp.server.session": session.install,
-    "mcp.shared.session": session.install_shared,
+    "mcp.client.session": client.install,
+    "mcp.client.stdio": clients.install_stdio,
+    "mcp.client.streamable_http": clients.install_http,
     "mcp.server.lowlevel.server": server.install,
     "mcp.server.fastmcp.utilities.func_metadata": server.install_functions,
     "mcp.server.fastmcp.tools.tool_manager": tools.install_tools,

@@ -9,6 +9,7 @@ from typing import Any
 from mcp_otel.call import ENCODE, HANDLER, QUEUE, VALIDATE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect, expect_names
+from mcp_otel.seams.sdk_v1 import client
 from mcp_otel.seams.stdio import SendingEnd
 from mcp_otel.seams.streamable_http import ANSWERS, answer, end_reason, kept_for
 from mcp_otel.seams.tools import asking
@@ -122,6 +123,7 @@ class _WriteEnd(StreamFacade):
         watch = self._watch
         call = _guard(watch.recorder, watch.answering, item)
         if call is None:
+            client.inject(watch.recorder, item)
             await self._stream.send(item)
             return
         call.writing = isinstance(self._stream, SendingEnd)
@@ -173,6 +175,7 @@ def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:
     expect(module.RequestResponder, "cancel", "self")
     patches.replace(module.BaseSession, "_send_response", lambda original: _answering(recorder, original))
     patches.replace(module.RequestResponder, "cancel", lambda original: _cancelling(recorder, original))
+    client.install_shared(module, recorder, patches)
 
 
 def watch_of(session: Any) -> Watch | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from mcp_otel.seams import tools
-from mcp_otel.seams.sdk_v2 import dispatcher, modern, runner, transports
+from mcp_otel.seams import clients, tools
+from mcp_otel.seams.sdk_v2 import client, dispatcher, modern, runner, transports
 
 MODULES = {
     "mcp.shared.jsonrpc_dispatcher": dispatcher.install,
+    "mcp.shared.direct_dispatcher": client.install_direct,
+    "mcp.client.stdio": clients.install_stdio,
+    "mcp.client.streamable_http": clients.install_http,
     "mcp.server.runner": runner.install,
     "mcp.server._otel": runner.install_native,
     "mcp.server.lowlevel.server": runner.install_server,

@@ -11,6 +11,7 @@ from typing import Any
 from mcp_otel.call import HANDLER, QUEUE, Call, Session
 from mcp_otel.recorder import Recorder, current
 from mcp_otel.seams.patch import Patches, around_async, expect
+from mcp_otel.seams.sdk_v2 import client
 from mcp_otel.seams.stdio import SendingEnd, arriving
 from mcp_otel.seams.streamable_http import ANSWERS, answers, end_reason
 from mcp_otel.seams.tools import asking
@@ -37,6 +38,7 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(dispatcher, "_handle_request", lambda original: _handling(recorder, original))
     patches.replace(dispatcher, "_write", lambda original: _writing(recorder, original))
     patches.replace(dispatcher, "run", lambda original: _running(recorder, original))
+    client.install(module, recorder, patches)
     patches.replace(module._JSONRPCDispatchContext, "send_raw_request", lambda original: asking(recorder, original))
 
 

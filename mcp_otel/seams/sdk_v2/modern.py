@@ -24,7 +24,9 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     """
     expect(module, "_tool_input_schema")
     expect(module, "_mcp_param_rejection")
-    expect(module, "_acknowledge_notification", "decoded")
+    if hasattr(module, "_acknowledge_notification"):  # from 2.1 on; before, a notification was refused on this wire
+        expect(module, "_acknowledge_notification", "decoded")
+        patches.replace(module, "_acknowledge_notification", lambda original: _acknowledging(recorder, original))
     expect(module, "_write", "msg", "scope", "receive", "send")
     expect(module, "_sse_event", "msg")
     expect_names(module.json, "loads", "dumps")
@@ -42,7 +44,6 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
         lambda kind: Facade(kind, model_validate=streamable_http.decoding(recorder, kind.model_validate)),
     )
     patches.replace(module, "_tool_input_schema", _hiding)
-    patches.replace(module, "_acknowledge_notification", lambda original: _acknowledging(recorder, original))
     patches.replace(module, "_mcp_param_rejection", lambda original: _checking(recorder, original))
     patches.replace(module, "_write", lambda original: _writing(recorder, original))
     patches.replace(

@@ -1,0 +1,114 @@
+"""1.x: what a session sends, a client's or, when a handler asks its client, a server's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mcp_otel.outgoing import Peer, sending
+from mcp_otel.recorder import Recorder
+from mcp_otel.seams.clients import taken
+from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect
+
+PEER = "_mcp_otel_peer"
+WATCH = "_mcp_otel_watch"
+"""What a server's session has."""
+
+
+class _WriteEnd(StreamFacade):
+    """The write stream of a client's session."""
+
+    def __init__(self, stream: Any, recorder: Recorder) -> None:
+        super().__init__(stream)
+        self._recorder = recorder
+
+    async def send(self, item: Any) -> None:
+        """As the stream does."""
+        inject(self._recorder, item)
+        await self._stream.send(item)
+
+
+def inject(recorder: Recorder, item: Any) -> None:
+    """Put the context of what is being sent here into `item`, if that is it; never raises."""
+    try:
+        outgoing, root = sending.get(), item.message.root
+        if outgoing is None or outgoing.injected or getattr(root, "method", None) != outgoing.wire:
+            return
+        outgoing.request_id = getattr(root, "id", None)
+        params = recorder.sender.inject(root.params)
+        if params is not None:
+            root.params = params
+    except Exception as error:
+        recorder.count_failure("seams", error)
+
+
+def install(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook `mcp.client.session`.
+
+    Raises:
+        MisfitError: it does not look like the 1.x line.
+    """
+    session = module.ClientSession
+    expect(session, "__init__", "self", "read_stream", "write_stream")
+    expect(session, "__aexit__", "self", "exc_type")
+    patches.replace(session, "__init__", lambda original: _making(recorder, original))
+    patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
+
+
+def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook `mcp.shared.session`.
+
+    Raises:
+        MisfitError: it does not look like the 1.x line.
+    """
+    session = module.BaseSession
+    expect(session, "send_request", "self", "request")
+    expect(session, "send_notification", "self", "notification")
+    patches.replace(session, "send_request", lambda original: _sending(recorder, original, False))
+    patches.replace(session, "send_notification", lambda original: _sending(recorder, original, True))
+
+
+def _making(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    def after(session: Any, _: Any, failure: BaseException | None) -> None:
+        if failure is None:
+            setattr(session, PEER, taken())
+            session._write_stream = _WriteEnd(session._write_stream, recorder)
+
+    return around(recorder, original, lambda self, *_, **__: self, after)
+
+
+def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -> Callable[..., Any]:
+    sender = recorder.sender
+
+    def before(session: Any, message: Any, *_: Any, **__: Any) -> Any:
+        root = getattr(message, "root", message)
+        name = getattr(getattr(root, "params", None), "name", None)
+        serves = getattr(session, WATCH, None) is not None
+        return sender.send(root.method, name, getattr(session, PEER, None), quiet=notifies and serves)
+
+    def after(entered: Any, result: Any, failure: BaseException | None) -> None:
+        outgoing = entered[0]
+        sender.sent(entered, None if result is None else _plain(result), failure)
+        if outgoing.method == "initialize" and failure is None:
+            sender.opened(outgoing.peer)
+
+    return around_async(recorder, original, before, after)
+
+
+def _plain(result: Any) -> dict[str, Any]:
+    """What the recorder reads of a result."""
+    said: dict[str, Any] = {"isError": getattr(result, "isError", None)}
+    for kind in ("tools", "prompts"):
+        listed = getattr(result, kind, None)
+        if isinstance(listed, list):
+            said[kind] = [{"name": each.name} for each in listed]
+    version = getattr(result, "protocolVersion", None)
+    return said if version is None else {**said, "protocolVersion": version}
+
+
+def _closing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    def before(session: Any, kind: Any = None, *_: Any) -> tuple[Peer, Any] | None:
+        peer = getattr(session, PEER, None)
+        return None if peer is None else (peer, kind)
+
+    return around_async(recorder, original, before, lambda state, *_: recorder.sender.closed(*state))
