@@ -48,6 +48,29 @@ CLIENT_METHODS: dict[str, Method] = {
 }
 """Every request and notification a client may send, over all protocol versions so far."""
 
+SERVER_METHODS: dict[str, Method] = {
+    "ping": Method(),
+    "sampling/createMessage": Method(),
+    "elicitation/create": Method(),
+    "roots/list": Method(),
+    "tasks/get": Method(),
+    "tasks/list": Method(),
+    "tasks/result": Method(),
+    "tasks/cancel": Method(),
+    "notifications/cancelled": Method(),
+    "notifications/progress": Method(),
+    "notifications/message": Method(),
+    "notifications/tools/list_changed": Method(),
+    "notifications/prompts/list_changed": Method(),
+    "notifications/resources/list_changed": Method(),
+    "notifications/resources/updated": Method(),
+    "notifications/elicitation/complete": Method(),
+    "notifications/subscriptions/acknowledged": Method(),
+    "notifications/tasks/status": Method(),
+}
+"""The same for a server."""
+METHODS = {**CLIENT_METHODS, **SERVER_METHODS}
+
 PROTOCOL_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 
 PARSE_ERROR = -32700
@@ -79,7 +102,7 @@ LASTING = frozenset(method for method, traits in CLIENT_METHODS.items() if trait
 
 def about(method: str) -> Method:
     """What `method` is about; nothing is known of one outside the table."""
-    return CLIENT_METHODS.get(method, NO_METHOD)
+    return METHODS.get(method, NO_METHOD)
 
 
 def is_notification(method: str) -> bool:

@@ -13,7 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observa
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, set_span_in_context
 
 from mcp_otel.event import FAULTS, Event
-from mcp_otel.methods import CLIENT_METHODS, LASTING, is_notification
+from mcp_otel.methods import LASTING, METHODS, is_notification
 from mcp_otel.signals import names, privacy
 from mcp_otel.signals.names import Metric
 from mcp_otel.signals.spans import first_attributes
@@ -169,7 +169,7 @@ class Metrics:
         )
         found = self._sets.get(key)
         if found is None:
-            if len(self._sets) < names.MAX_OPERATION_SERIES - len(CLIENT_METHODS) - 1:
+            if len(self._sets) < names.MAX_OPERATION_SERIES - len(METHODS) - 1:
                 found = self._sets[key] = Waiting(histogram, operation_attributes(event))
             else:  # beyond the bound a method is said alone; there is room for that
                 alone = Waiting(histogram, first_attributes(event.method, None))

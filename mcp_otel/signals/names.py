@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mcp_otel.event import PHASES
-from mcp_otel.methods import CALLER_FAULTS, CLIENT_METHODS, PROTOCOL_VERSIONS, STATUS_TEXTS
+from mcp_otel.methods import CALLER_FAULTS, METHODS, PROTOCOL_VERSIONS, STATUS_TEXTS
 
 CONVENTIONS = "gen-ai v0.1.0"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.45.0"
@@ -54,7 +54,7 @@ class Metric:
 
 
 # --- attributes of the conventions
-METHOD = Attribute("mcp.method.name", "method of the request or notification", len(CLIENT_METHODS) + 1)
+METHOD = Attribute("mcp.method.name", "method of the request or notification", len(METHODS) + 1)
 TOOL = Attribute("gen_ai.tool.name", "name of a tool the server registered", MAX_TOOLS + 1)
 PROMPT = Attribute("gen_ai.prompt.name", "name of a prompt the server registered", MAX_PROMPTS + 1)
 OPERATION = Attribute("gen_ai.operation.name", "`execute_tool` for tool calls", 1)
@@ -105,7 +105,7 @@ SENT_SIZE = Attribute("mcp_otel.sent.size", "bytes of the message sent back")
 PHASE_TIMES = {phase: Attribute(f"mcp_otel.phase.{phase}", f"seconds of the phase {phase}") for phase in PHASES}
 
 TARGET = (METHOD, OPERATION, TOOL, PROMPT)
-TARGETS = len(CLIENT_METHODS) + 1 + (MAX_TOOLS + 1) + (MAX_PROMPTS + 1)
+TARGETS = len(METHODS) + 1 + (MAX_TOOLS + 1) + (MAX_PROMPTS + 1)
 """Sets of (method, tool, prompt) at most: a tool comes with one method only, so does a prompt."""
 PHASE_CLOCKS = len(PHASES) + 4
 

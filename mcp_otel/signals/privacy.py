@@ -9,7 +9,7 @@ from collections.abc import Iterable, Set
 from functools import lru_cache
 from hashlib import sha256
 
-from mcp_otel.methods import CLIENT_METHODS, OTHER, PROTOCOL_VERSIONS, STATUS_TEXTS
+from mcp_otel.methods import METHODS, OTHER, PROTOCOL_VERSIONS, STATUS_TEXTS
 from mcp_otel.signals.names import MAX_CLIENTS, MAX_PROMPTS, MAX_TOOLS
 
 MAX_NAME = 128
@@ -59,7 +59,7 @@ class Gate:
 
 def method(name: str) -> str:
     """A method as it may be said."""
-    return name if name in CLIENT_METHODS else OTHER
+    return name if name in METHODS else OTHER
 
 
 def version(text: str | None) -> str | None:

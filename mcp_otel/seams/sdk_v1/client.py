@@ -11,6 +11,8 @@ from mcp_otel.seams.clients import taken
 from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect
 
 PEER = "_mcp_otel_peer"
+ANSWERED = "_mcp_otel_answered"
+INTERNAL_ERROR = -32603
 WATCH = "_mcp_otel_watch"
 """What a server's session has."""
 
@@ -51,6 +53,8 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     session = module.ClientSession
     expect(session, "__init__", "self", "read_stream", "write_stream")
     expect(session, "__aexit__", "self", "exc_type")
+    expect(session, "_received_request", "self", "responder")
+    patches.replace(session, "_received_request", lambda original: _serving(recorder, original))
     patches.replace(session, "__init__", lambda original: _making(recorder, original))
     patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
 
@@ -64,6 +68,8 @@ def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:
     session = module.BaseSession
     expect(session, "send_request", "self", "request")
     expect(session, "send_notification", "self", "notification")
+    expect(module.RequestResponder, "respond", "self", "response")
+    patches.replace(module.RequestResponder, "respond", lambda original: _responding(recorder, original))
     patches.replace(session, "send_request", lambda original: _sending(recorder, original, False))
     patches.replace(session, "send_notification", lambda original: _sending(recorder, original, True))
 
@@ -93,6 +99,37 @@ def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -
             sender.opened(outgoing.peer)
 
     return around_async(recorder, original, before, after)
+
+
+def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    """A client answers a request of its server: sampling, elicitation, roots."""
+
+    def before(_: Any, responder: Any) -> Any:
+        meta = responder.request_meta
+        params = None if meta is None else {"_meta": meta.model_dump(exclude_none=True)}
+        call = recorder.arrive()
+        recorder.open(call, responder.request.root.method, params, responder.request_id)
+        setattr(responder, ANSWERED, call)
+        return call, recorder.enter(call)
+
+    def after(state: Any, _: Any, failure: BaseException | None) -> None:
+        call, entered = state
+        recorder.leave(entered)
+        if isinstance(failure, Exception):
+            recorder.answer(call, code=INTERNAL_ERROR)
+        recorder.handled(call)
+
+    return around_async(recorder, original, before, after, stepping=lambda state: state[0])
+
+
+def _responding(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    def before(responder: Any, response: Any) -> None:
+        call = getattr(responder, ANSWERED, None)
+        if call is not None:
+            code = getattr(response, "code", None)
+            recorder.answer(call, code=code, result=None if isinstance(code, int) else {})
+
+    return around_async(recorder, original, before, lambda *_: None)
 
 
 def _plain(result: Any) -> dict[str, Any]:

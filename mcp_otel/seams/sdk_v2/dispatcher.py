@@ -65,11 +65,11 @@ def session_of(dispatcher: Any) -> Session | None:
 
 def _handling(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
     def before(dispatcher: Any, req: Any, dctx: Any, _: Any, on_request: Any) -> Any:
-        if not str(getattr(on_request, "__module__", "")).startswith(SERVER):
-            return None  # a client's dispatcher, answering its server
+        serves = str(getattr(on_request, "__module__", "")).startswith(SERVER)
         call = taken(recorder, req.method, req.params)
         call.lap(QUEUE)
-        recorder.open(call, req.method, req.params, req.id, session_of(dispatcher))
+        # A client answers its server outside of any session of ours.
+        recorder.open(call, req.method, req.params, req.id, session_of(dispatcher) if serves else None)
         return call, dctx, recorder.enter(call)
 
     def after(state: Any, _: Any, __: BaseException | None) -> None:
