@@ -32,20 +32,20 @@ def environ(sink: Sink) -> dict[str, str]:
 def told(request: pytest.FixtureRequest) -> Any:
     """A client has talked to the support desk; both are watched, and what they said is in the sink."""
     with Sink() as sink:
-        desk = None
-        target = ["-m", "tests.clients.desk"]
+        desk, target = None, [sys.executable, "-W", "ignore", "-m", "tests.clients.desk"]
         if request.param == "http":
             desk = Process([*RUN, "-m", "mcp_otel.demo.desk", "--port", "0"], environ(sink))
-            target = [desk.wait_for_line(r"support-desk: (http\S+)")[1]]
-        else:
-            target = [sys.executable, "-W", "ignore", *target]
-        client = Process([*RUN, "-m", "tests.clients.talker", *target], environ(sink))
-        status, said = client.leave(30)
-        assert (status, client.errors) == (0, []), client.errors
-        if desk is not None:
-            desk.stop()
+        try:
+            if desk is not None:
+                target = [desk.wait_for_line(r"support-desk: (http\S+)")[1]]
+            client = Process([*RUN, "-m", "tests.clients.talker", *target], environ(sink))
+            status, _ = client.leave(30)
+        finally:
+            if desk is not None:
+                desk.stop()
+        assert (status, client.errors) == (0, [])
         sink.wait_for(lambda _: len(of(sink, "CLIENT")) >= len(SAID), 5)
-        yield request.param, sink, said
+        yield request.param, sink
 
 
 def of(sink: Sink, kind: str) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def of(sink: Sink, kind: str) -> list[dict[str, Any]]:
 
 
 def test_each_message_of_a_client_is_one_client_span_by_the_conventions(told: Any) -> None:
-    door, sink, _ = told
+    door, sink = told
     spans = of(sink, "CLIENT")
     assert tuple(span["name"] for span in spans) == SAID
     assert {span["scope"]["name"] for span in spans} == {"mcp_otel"}
@@ -71,7 +71,7 @@ def test_each_message_of_a_client_is_one_client_span_by_the_conventions(told: An
 
 
 def test_the_server_of_each_message_is_a_child_of_its_client(told: Any) -> None:
-    _, sink, _ = told
+    _, sink = told
     clients = {span["span_id"]: span["name"] for span in of(sink, "CLIENT")}
     servers = of(sink, "SERVER")
     assert len(servers) == len(SAID)
@@ -79,7 +79,7 @@ def test_the_server_of_each_message_is_a_child_of_its_client(told: Any) -> None:
 
 
 def test_the_standard_histograms_of_a_client_count_it(told: Any) -> None:
-    _, sink, _ = told
+    _, sink = told
     counts = sink.series("mcp.client.operation.duration")
     assert sum(point["value"] for point in counts.values()) == len(SAID)
     sessions = sink.series("mcp.client.session.duration")
