@@ -18,7 +18,7 @@ from opentelemetry.context import Context
 from mcp_otel.event import Event, Fault
 from mcp_otel.methods import CALLER_FAULTS, NO_METHOD, about
 from mcp_otel.signals import privacy
-from mcp_otel.signals.names import TOOL_ERROR
+from mcp_otel.signals.names import REQUEST_ID, TOOL_ERROR
 
 if TYPE_CHECKING:
     from mcp_otel.recorder import Recorder
@@ -87,6 +87,10 @@ class Outgoing:
         self.target: str | None = None
         """The name its span was started with."""
         self.traits = NO_METHOD
+
+    def identify(self, attributes: Mapping[str, Any]) -> None:
+        """The SDK's own span would say this of it."""
+        self.request_id = attributes.get(REQUEST_ID.name)
 
 
 _Entered = tuple[Outgoing, Token[Any], "Token[Context] | None"]

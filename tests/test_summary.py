@@ -45,6 +45,8 @@ def event(
         http_version=None,
         client_address=None,
         client_port=None,
+        server_address=None,
+        server_port=None,
         start=0,
         duration=sum(phases.values()),
         phases=phases,

@@ -95,10 +95,7 @@ class Metrics:
         self._highest: dict[tuple[str, ...], float] = {}
         meter = provider.get_meter(names.SCOPE, version, names.SCHEMA_URL)
         self._operation = _histogram(meter, names.OPERATION_DURATION)
-        self._sessions = {
-            False: _histogram(meter, names.SESSION_DURATION),
-            True: _histogram(meter, names.CLIENT_SESSION_DURATION),
-        }
+        self._sessions = [_histogram(meter, each) for each in (names.SESSION_DURATION, names.CLIENT_SESSION_DURATION)]
         self._client = _histogram(meter, names.CLIENT_OPERATION_DURATION)
         self._lag = _histogram(meter, names.LOOP_LAG, names.LAG_BUCKETS)
         for metric, read in self._readings().items():

@@ -21,7 +21,7 @@ SIGNAL = re.compile(
 )
 LIBRARY = re.compile(r"mcp(_types|_otel)?(\.[a-z0-9_]+)*")
 NAMESPACES = (
-    *("mcp_otel.", "mcp.", "gen_ai.", "network.", "jsonrpc.", "rpc.", "client.", "error."),
+    *("mcp_otel.", "mcp.", "gen_ai.", "network.", "jsonrpc.", "rpc.", "client.", "server.", "error."),
     *("process.", "cpython.", "cpu.", "code."),
 )
 UNITS = {
@@ -122,6 +122,8 @@ def _event(method: str, target: str | None, code: int | None, version: str, http
         http_version=http,
         client_address=None,
         client_port=None,
+        server_address=None,
+        server_port=None,
         start=0,
         duration=0.01,
         phases={},

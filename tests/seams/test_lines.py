@@ -52,6 +52,8 @@ def hooks() -> dict[str, tuple[Any, str]]:
 
 
 REPLACED = hooks()
+OPTIONAL = {"mcp.server._streamable_http_modern._acknowledge_notification"}
+"""What an older release of the line has no need of."""
 METHODS = {name: found for name, found in REPLACED.items() if inspect.isfunction(vars(found[0])[found[1]])}
 
 
@@ -60,7 +62,7 @@ def test_many_names_are_hooked() -> None:
     assert len(METHODS) >= 10
 
 
-@pytest.mark.parametrize("name", REPLACED)
+@pytest.mark.parametrize("name", sorted(REPLACED.keys() - OPTIONAL))
 def test_one_missing_name_leaves_everything_alone_and_is_named_once(name: str, before: Originals) -> None:
     owner, attribute = REPLACED[name]
     restored = vars(owner)[attribute]

@@ -57,7 +57,7 @@ def hear(door: str, **given: Any) -> tuple[list[Event], Watched]:
     with watching(**given) as watched:
         watched.recorder.sinks.append(events.append)
         hosts.tell(door)
-    return events, watched
+    return [event for event in events if event.side == "server"], watched
 
 
 def by_id(events: list[Event]) -> dict[str, Said]:

@@ -244,6 +244,8 @@ def test_every_metric_of_the_table_is_one_the_reader_gets(read: Read) -> None:
     read.source.flying = {("tools/call", "add"): (0, 0.0)}
     read.metrics.record(CALLED)
     read.metrics.record_session(1.0, None, None, False)
+    read.metrics.record_session(1.0, None, None, False, client=True)
+    read.metrics.record(event(side="client"))
     read.metrics.record_lag(0.001)
     data = read.readers[0].get_metrics_data()
     assert data is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_otel.methods import CALLER_FAULTS, CLIENT_METHODS, STATUS_TEXTS
+from mcp_otel.methods import CALLER_FAULTS, METHODS, STATUS_TEXTS
 from mcp_otel.signals import names
 
 
@@ -22,6 +22,8 @@ def test_the_conventions_own_names_are_spelled_as_they_are() -> None:
         "network.protocol.version",
         "client.address",
         "client.port",
+        "server.address",
+        "server.port",
         "code.file.path",
         "code.function.name",
         "code.line.number",
@@ -56,7 +58,7 @@ def test_no_metric_carries_what_only_a_span_may() -> None:
 
 
 def test_a_target_comes_with_its_own_method_only_so_targets_add_up() -> None:
-    assert len(CLIENT_METHODS) + 1 + names.MAX_TOOLS + 1 + names.MAX_PROMPTS + 1 == names.TARGETS
+    assert len(METHODS) + 1 + names.MAX_TOOLS + 1 + names.MAX_PROMPTS + 1 == names.TARGETS
 
 
 def test_error_type_has_room_for_every_code_that_is_no_callers_fault() -> None:

@@ -15,7 +15,6 @@ from mcp_otel.seams.clients import taken
 from mcp_otel.seams.patch import Patches, around, around_async, expect
 
 PEER = "_mcp_otel_peer"
-REQUEST_ID = "jsonrpc.request.id"
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -24,6 +23,7 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
+    expect(module.JSONRPCDispatcher, "__init__", "self", "read_stream", "write_stream")
     _dispatcher(module.JSONRPCDispatcher, recorder, patches)
     expect(module, "otel_span", "name")
     patches.replace(module, "otel_span", lambda original: _silencing(recorder, original))
@@ -35,6 +35,7 @@ def install_direct(module: Any, recorder: Recorder, patches: Patches) -> None:
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
+    expect(module.DirectDispatcher, "__init__", "self", "transport_ctx")
     _dispatcher(module.DirectDispatcher, recorder, patches)
 
 
@@ -109,8 +110,7 @@ def _silencing(recorder: Recorder, original: Callable[..., Any]) -> Callable[...
     def otel_span(name: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
         outgoing = sending.get()
         if outgoing is not None and outgoing.request_id is None:
-            attributes = kwargs.get("attributes") or {}
-            outgoing.request_id = attributes.get(REQUEST_ID)
+            outgoing.identify(kwargs.get("attributes") or {})
         if outgoing is None or outgoing.span is None:
             with original(name, *args, **kwargs) as span:
                 yield span
