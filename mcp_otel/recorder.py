@@ -16,6 +16,7 @@ from opentelemetry.context import Context
 
 from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
 from mcp_otel.event import Event
+from mcp_otel.finished import finished
 from mcp_otel.governor import Governor
 from mcp_otel.live import Admits, Live
 from mcp_otel.methods import NO_METHOD, OTHER, about
@@ -226,8 +227,11 @@ class Recorder:
                 session.in_flight -= 1
                 session.last = ended
             self._count += 1
-            event = self._event(call, ended)
+            event = finished(call, ended, self.gate, self._detailed)
             self.totals.add(event)
+            if event.fault is None and event.sent is not None and call.traits.lists is not None:
+                cursor = call.params.get("cursor") if call.params is not None else None
+                self.totals.list_page(call.traits.lists, cursor, event.sent)
             self.tell(event, call.span, call.target)
             if self.vitals is not None:
                 size = (call.received or 0) + (call.sent or 0)
@@ -236,11 +240,11 @@ class Recorder:
             self.count_failure("end", error)
         call.release()
         cost, governor = self.totals.cost, self.governor
-        finished = perf_counter_ns()
-        cost["record"] += (finished - ended) * 1e-9
+        now = perf_counter_ns()
+        cost["record"] += (now - ended) * 1e-9
         cost["seams"] += call.boundaries * governor.boundary_cost
-        if finished >= governor.due:
-            governor.tick(finished, sum(cost.values()))
+        if now >= governor.due:
+            governor.tick(now, sum(cost.values()))
 
     # --- what is not one message
 
@@ -348,47 +352,8 @@ class Recorder:
                 kind = "tool" if lists == "tools" else "prompt"
                 self.gate.learn(kind, (item.get("name") for item in listed if isinstance(item, dict)))
 
-    def _event(self, call: Call, ended: int) -> Event:
-        outcome = call.outcome or Outcome.unanswered(call)
-        traits = call.traits
-        exchange = call.exchange
-        phases = call.phases()
-        duration = (ended - call.started) * 1e-9
-        overhead = duration - phases.get("handler", 0.0) - phases.get("peer", 0.0)
-        if traits.lists is not None and outcome.fault is None and call.sent is not None:
-            cursor = call.params.get("cursor") if call.params is not None else None
-            self.totals.list_page(traits.lists, cursor, call.sent)
-        session_id = call.session_id
-        return Event(
-            side="server",
-            method=call.method,
-            target=self.gate.target(call.traits.target, call.name),
-            notification=call.request_id is None,
-            request_id=None if call.request_id is None else str(call.request_id)[:128],
-            session=None if session_id is None else privacy.session(session_id),
-            protocol_version=privacy.version(call.protocol_version),
-            transport=call.transport,
-            http_version=exchange.http_version if exchange is not None else None,
-            client_address=exchange.client[0] if exchange is not None and exchange.client else None,
-            client_port=exchange.client[1] if exchange is not None and exchange.client else None,
-            server_address=None,
-            server_port=None,
-            start=call.start,
-            duration=duration,
-            phases=phases,
-            cpu=call.cpu or {},
-            on_loop=call.on_loop * 1e-9 if call.steps else None,
-            blocked=call.blockages,
-            laps=call.laps() if self._detailed(call, outcome, overhead) else (),
-            received=call.received,
-            sent=call.sent,
-            fault=outcome.fault,
-            error=outcome.error,
-            code=outcome.code,
-        )
-
     def _detailed(self, call: Call, outcome: Outcome, overhead: float) -> bool:
-        """Whether the single laps of `call` are worth keeping: for its phase spans."""
+        """Whether the single laps of `call`, which took `overhead` seconds of ours and the SDK's, are worth keeping."""
         settings = self.settings
         if call.span is None or settings.phase_spans == "off":
             return False

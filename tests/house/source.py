@@ -15,6 +15,7 @@ ROOMS: dict[str, str] = {
     # The first that fits, so the narrower ones come first.
     "mcp_otel.signals.names": "names",
     "mcp_otel.call": "recorder",
+    "mcp_otel.finished": "recorder",
     "mcp_otel.governor": "recorder",
     "mcp_otel.live": "recorder",
     "mcp_otel.outgoing": "recorder",

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 import mcp_otel
 from tests.promises.hosts import LINE
 
-ROOMS = ("recorder", "call", "live", "event", "governor", "methods", "signals", "seams", "vitals")
+ROOMS = (
+    *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals"),
+    *("seams", "vitals"),
+)
 HOOKS = ("before", "after")
 CARRIERS = {
     # These carry the host's own operation: what breaks here is the operation, so they hold nothing that can.

@@ -1,0 +1,49 @@
+"""What a call that is over becomes: the event, plain data that may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mcp_otel.call import Call, Outcome
+from mcp_otel.event import Event
+from mcp_otel.signals import privacy
+
+
+def finished(call: Call, ended: int, gate: privacy.Gate, detailed: Callable[[Call, Outcome, float], bool]) -> Event:
+    """The event of `call`, whose last byte was written at `ended` (`perf_counter_ns`).
+
+    `detailed` says, of an outcome and the seconds outside the handler, whether the single laps are worth keeping.
+    """
+    outcome = call.outcome or Outcome.unanswered(call)
+    exchange = call.exchange
+    phases = call.phases()
+    duration = (ended - call.started) * 1e-9
+    overhead = duration - phases.get("handler", 0.0) - phases.get("peer", 0.0)
+    session_id = call.session_id
+    return Event(
+        side="server",
+        method=call.method,
+        target=gate.target(call.traits.target, call.name),
+        notification=call.request_id is None,
+        request_id=None if call.request_id is None else str(call.request_id)[:128],
+        session=None if session_id is None else privacy.session(session_id),
+        protocol_version=privacy.version(call.protocol_version),
+        transport=call.transport,
+        http_version=exchange.http_version if exchange is not None else None,
+        client_address=exchange.client[0] if exchange is not None and exchange.client else None,
+        client_port=exchange.client[1] if exchange is not None and exchange.client else None,
+        server_address=None,
+        server_port=None,
+        start=call.start,
+        duration=duration,
+        phases=phases,
+        cpu=call.cpu or {},
+        on_loop=call.on_loop * 1e-9 if call.steps else None,
+        blocked=call.blockages,
+        laps=call.laps() if detailed(call, outcome, overhead) else (),
+        received=call.received,
+        sent=call.sent,
+        fault=outcome.fault,
+        error=outcome.error,
+        code=outcome.code,
+    )
