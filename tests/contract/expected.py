@@ -134,7 +134,7 @@ CAPPED = VERSION >= (2, 2) or (1, 30) <= VERSION < (2, 0)
 def expected(form: str, door: Door, step: str) -> Said:
     """What the message of `step` must say, told to `form` at `door`."""
     said = TABLE[step]
-    older = [row for below, *row in OLDER if VERSION < below]
+    older = [row for below, *row in OLDER if below > VERSION]
     for forms, doors, steps, changes in (*DIFFERENCES, *older):
         if fnmatch(form, forms) and fnmatch(door.name, doors) and fnmatch(step, steps):
             said = replace(said, **changes)

@@ -19,8 +19,7 @@ from tests.sink import Attributes
 CHILDREN = ("decode", "validate", "queue", "encode", "write")
 SOON = 60.0
 TRACED = re.compile(rb',"_meta":{(?:"traceparent":"[-0-9a-f]+")?}')
-"""Where there is a tracer, the SDK itself puts its context on what a server asks its client; else 2.0 to 2.2 put nothing
-in its place."""
+"""Where there is a tracer, its context is on what a server asks its client; without one, 2.0 to 2.2 leave its place."""
 
 
 def test_every_wire_message_has_exactly_one_server_span(heard: Heard) -> None:
