@@ -20,7 +20,12 @@ from tests.versions.releases import LAST, chosen
 AT_ONCE = 2
 """A story waits for a third of its time."""
 PATIENCE = 280
-TOLD = ("tests/contract/test_story.py", "tests/clients/test_clients.py")
+CLIENTS = "tests/clients/test_clients.py"
+TOLD = (
+    "tests/contract/test_story.py",
+    f"{CLIENTS}::test_each_message_of_a_client_is_one_client_span_by_the_conventions",
+    f"{CLIENTS}::test_what_a_server_asks_its_client_is_a_client_span_of_the_server_and_a_server_span_of_the_client",
+)
 Told = subprocess.CompletedProcess[str]
 
 
