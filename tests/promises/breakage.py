@@ -42,6 +42,7 @@ CARRIERS = {
     # These are the guard itself.
     "recorder:Recorder.count_failure",
     "seams.patch:_stepped",
+    "seams.patch:attempt",
     # So are these in their own threads.
     "vitals:Vitals._run",
     "vitals:Vitals._guarded",
@@ -57,7 +58,6 @@ CARRIERS = {
     "vitals.stepping:_tell",
     "seams.stdio:WritingEnd._watched",
     "seams.stdio:WritingEnd._written",
-    "seams.sdk_v1.session:_guard",
     # Undoing is no part of serving.
     "seams.patch:Patches.undo",
     "seams:Line.undo",
