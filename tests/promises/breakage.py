@@ -39,6 +39,7 @@ CARRIERS = {
     "seams.streamable_http:_sending",
     "seams.sdk_v1.session:_ReadEnd.__anext__",
     "seams.sdk_v1.session:_WriteEnd.send",
+    "seams.sdk_v1.client:_WriteEnd.send",
     # These are the guard itself.
     "recorder:Recorder.count_failure",
     "seams.patch:_stepped",
