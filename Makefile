@@ -8,6 +8,7 @@ CONTRIB := opentelemetry-instrumentation==0.66b1 opentelemetry-exporter-promethe
 # The last of each line that keep sessions which their clients have ended: leaks that nobody made up.
 LEAKING := mcp_1_29 mcp_2_1
 REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
+REAL_SERVERS_2 := mcp-server-git==2026.10.19 mcp-server-time==2026.10.19 duckduckgo-mcp-server==0.7.0
 
 CACHE := $(or $(MCP_OTEL_CACHE),$(HOME)/.cache/mcp-otel)
 COLLECTOR := $(CACHE)/otelcol-$(shell sha256sum collector/builder.yaml | cut -c1-16)
@@ -29,7 +30,7 @@ endef
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(LEAKING:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
+test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(VENVS)/servers_2/.made $(LEAKING:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
 	@failed=0; for line in mcp2 mcp1; do \
 	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep '^mcp==')"; \
 	  $(VENVS)/$$line/bin/python -m pytest || failed=1; \
@@ -77,6 +78,9 @@ $(VENVS)/mcp1/.made: pyproject.toml Makefile
 
 $(VENVS)/servers/.made: Makefile
 	$(call venv,servers,--editable . 'mcp<2' $(REAL_SERVERS))
+
+$(VENVS)/servers_2/.made: Makefile
+	$(call venv,servers_2,--editable . mcp==2.3.0 $(REAL_SERVERS_2))
 
 $(VENVS)/mcp_1_29/.made: pyproject.toml Makefile
 	$(call venv,mcp_1_29,--editable . mcp==1.29.0 $(OTEL))
