@@ -30,7 +30,7 @@ endef
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(VENVS)/servers_2/.made $(LEAKING:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
+test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(VENVS)/servers_2/.made $(VENVS)/releases/.made $(LEAKING:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
 	@failed=0; for line in mcp2 mcp1; do \
 	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep '^mcp==')"; \
 	  $(VENVS)/$$line/bin/python -m pytest || failed=1; \
@@ -87,6 +87,16 @@ $(VENVS)/mcp_1_29/.made: pyproject.toml Makefile
 
 $(VENVS)/mcp_2_1/.made: pyproject.toml Makefile
 	$(call venv,mcp_2_1,--editable . mcp==2.1.1 $(OTEL))
+
+# Earlier releases of the SDK, on top of what mcp1 and mcp2 have: a test compares what they ask for with what is there.
+$(VENVS)/releases/.made: tests/versions/releases.txt $(VENVS)/mcp2/.made
+	@echo "getting earlier releases of the SDK"
+	@rm -rf $(@D)
+	@for release in $$(cat $<); do \
+	  case $$release in 2.*) types=mcp-types==$$release ;; *) types= ;; esac; \
+	  $(VENVS)/mcp2/bin/python $(PIP) install --no-deps --target $(@D)/$$release mcp==$$release $$types || exit 1; \
+	done
+	@touch $@
 
 $(VENVS)/demo/.made: pyproject.toml Makefile
 	$(call venv,demo,. mcp-server-time)

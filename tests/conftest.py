@@ -14,8 +14,10 @@ collect_ignore = list(ONCE) if version("mcp").startswith("1.") else []
 
 
 def pytest_report_header() -> list[str]:
-    """What is not even collected, and why."""
-    return [f"tests/{name}: skipped, it is tried once, with the tests of the 2.x line" for name in collect_ignore]
+    """The SDK at hand, and what is not even collected, and why."""
+    return [f"mcp {version('mcp')}"] + [
+        f"tests/{name}: skipped, it is tried once, with the tests of the 2.x line" for name in collect_ignore
+    ]
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from tests.contract.process import Process
 from tests.wire import MODERN, HttpWire, StdioWire, Wire
 
 SERVERS = Path(__file__).parent / "servers"
-LINE = int(version("mcp").partition(".")[0])
+VERSION = tuple(int(part) for part in version("mcp").split(".")[:2])
+"""The minor line of the SDK at hand."""
+LINE = VERSION[0]
 FORMS = ("lowlevel_v1", "fastmcp_v1") if LINE == 1 else ("lowlevel_v2", "mcpserver_v2")
 HANDSHAKE = "2025-06-18"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.contract.doors import Door, Opened, open_door
+from tests.contract.expected import expected
 from tests.contract.story import Told, tell
 from tests.sink import Sink
 
@@ -37,11 +38,21 @@ class Heard:
 
     form: str
     door: Door
-    told: list[Told]
+    story: list[Told]
     opened: Opened
     sink: Sink
     level: int | None = None
     """What the server last said of its level before it was asked to end."""
+
+    @property
+    def told(self) -> list[Told]:
+        """What the server takes for messages."""
+        return [told for told in self.story if not expected(self.form, self.door, told.step).refused]
+
+    @property
+    def refused(self) -> list[Told]:
+        """What it does not."""
+        return [told for told in self.story if expected(self.form, self.door, told.step).refused]
 
     def servers(self) -> list[dict[str, Any]]:
         """Every SERVER span, whoever made it, but for the application's own of its HTTP requests."""
@@ -75,9 +86,8 @@ class Heard:
 def hear(form: str, door: Door, sink: Sink, **env: str) -> Heard:
     """Tell the whole story to `form` at `door`; everything it said is in `sink` when this returns."""
     with open_door(form, door, telemetry(sink, **env)) as opened:
-        told = tell(opened, door)
-        heard = Heard(form, door, told, opened, sink)
-        sink.wait_for(lambda _: len(heard.servers()) >= len(told), 5.0)
+        heard = Heard(form, door, tell(opened, door), opened, sink)
+        sink.wait_for(lambda _: len(heard.servers()) >= len(heard.told), 5.0)
         sink.wait_for(lambda _: not in_flight(sink), 5.0)
         heard.level = sink.wait_for(lambda _: sink.value("mcp_otel.level"))
     sink.quiet(0.3)

@@ -18,8 +18,8 @@ from tests.sink import Attributes
 
 CHILDREN = ("decode", "validate", "queue", "encode", "write")
 SOON = 60.0
-TRACED = re.compile(rb',"_meta":{"traceparent":"[-0-9a-f]+"}')
-"""Where there is a tracer, the SDK itself puts its context on what a server asks its client."""
+TRACED = re.compile(rb',"_meta":{(?:"traceparent":"[-0-9a-f]+")?}')
+"""Where there is a tracer, its context is on what a server asks its client; without one, 2.0 to 2.2 leave its place."""
 
 
 def test_every_wire_message_has_exactly_one_server_span(heard: Heard) -> None:
@@ -103,12 +103,16 @@ def test_faults_are_counted_by_who_is_at_fault(heard: Heard) -> None:
         if said.fault is not None:
             labels = expected.targets(expected.method_of(told), said.target) | {"mcp_otel.fault": said.fault}
             want[frozenset(labels.items())] += 1
+    if heard.refused:
+        want[frozenset({("mcp.method.name", "_other"), ("mcp_otel.fault", "caller")})] += len(heard.refused)
     said_faults = counts(heard, "mcp_otel.faults")
     assert {said: count for said, count in said_faults.items() if count} == dict(want)
 
 
 def test_a_call_that_lasts_is_its_handlers_or_its_clients_also_when_it_is_cancelled(heard: Heard) -> None:
-    lasting = [span for span in heard.servers() if span["end"] - span["start"] > 100_000_000]
+    # By name, not by length: on a busy machine the others may wait as long.
+    lasting = [span for told, span in heard.pairs() if told.step in ("ask", "cancel", "timeout") and span is not None]
+    lasting = [span for span in lasting if span["end"] - span["start"] > 100_000_000]
     shares = {
         span["name"]: (phases(span).get("handler", 0.0) + phases(span).get("peer", 0.0))
         / ((span["end"] - span["start"]) * 1e-9)
@@ -149,7 +153,9 @@ def test_bytes_are_those_the_client_counted(heard: Heard) -> None:
     wire = heard.opened.wire
     assert heard.sink.value("mcp_otel.message.io", mcp_otel__direction="received") == sum(map(len, wire.sent))
     unread = len(expected.expected(heard.form, heard.door, "timeout").unread)
-    assert heard.sink.value("mcp_otel.message.io", mcp_otel__direction="sent") == sum(map(len, wire.received)) + unread
+    refusals = sum(len(told.pending.reply or b"") for told in heard.refused)
+    sent = sum(map(len, wire.received)) - refusals + unread
+    assert heard.sink.value("mcp_otel.message.io", mcp_otel__direction="sent") == sent
     assert heard.sink.value("mcp_otel.message.max", mcp_otel__direction="received") == max(map(len, wire.sent))
     assert heard.sink.value("mcp_otel.message.max", mcp_otel__direction="sent") == max(map(len, wire.received))
 
@@ -202,7 +208,7 @@ def test_the_last_word_of_a_server_that_ends_is_that_it_says_no_more(heard: Hear
 def test_the_cap_on_sessions_is_said_where_sessions_come_in(heard: Heard) -> None:
     door = heard.door
     assert heard.sink.value("mcp_otel.sessions.limit") == (
-        10_000 if door.http and "--stateless" not in door.flags else None
+        10_000 if expected.CAPPED and door.http and "--stateless" not in door.flags else None
     )
     assert [line for line in heard.opened.process.errors if not line.startswith("story: ")] == []
 
@@ -216,7 +222,7 @@ def test_stdout_holds_the_protocol_and_nothing_else(heard: Heard) -> None:
 def test_every_reply_is_the_same_to_the_byte_with_and_without_us(
     heard: Heard, bare: Callable[[Heard], list[Told]]
 ) -> None:
-    assert [replied(told) for told in heard.told] == [replied(told) for told in bare(heard)]
+    assert [replied(told) for told in heard.story] == [replied(told) for told in bare(heard)]
 
 
 def test_the_server_ends_as_it_would_without_us(heard: Heard) -> None:

@@ -130,7 +130,8 @@ class _WriteEnd(StreamFacade):
         try:
             await self._stream.send(item)
         except BaseException:
-            call.writing = False
+            # Nobody hears it: before 1.27 a handler goes on when its client is gone.
+            call.writing, call.outcome = False, None
             raise
         finally:
             attempt(watch.recorder, _sent, watch.recorder, call)

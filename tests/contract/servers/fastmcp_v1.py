@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import anyio
@@ -9,6 +10,8 @@ from launch import prepare, say, serve
 from schemas import PAUSE, REFUSED, SECRET
 
 given = prepare()
+# Up to 1.28 it has something to say about a newer pydantic-settings.
+warnings.filterwarnings("ignore", message="Field 'lifespan' has an incomplete definition")
 
 from mcp import types  # noqa: E402
 from mcp.server.fastmcp import Context, FastMCP  # noqa: E402
