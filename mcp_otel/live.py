@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from mcp_otel.call import Call, Session
 from mcp_otel.signals.privacy import Gate
+from mcp_otel.streams import Streams
 
 _V = TypeVar("_V")
 
@@ -25,6 +26,7 @@ class Live:
     def __init__(self, gate: Gate) -> None:
         self.requests: dict[int, Call] = {}
         self.sessions: dict[int, Session] = {}
+        self.streams = Streams()
         self.retained: Callable[[], int] | None = None
         """How many ended sessions are still in memory, where somebody watches."""
         self._gate = gate
