@@ -48,7 +48,7 @@ def install_sse(module: Any, recorder: Recorder, patches: Patches) -> None:
         MisfitError: it does not look like the lines we know.
     """
     expect(module, "remove_request_params", "url")
-    expect(module, "urljoin")
+    expect(module, "urljoin", "base", "url")
 
     def reaching(original: Callable[..., Any]) -> Callable[..., Any]:
         # What it calls first, to log where it goes; in the context of whoever connects.
