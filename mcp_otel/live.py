@@ -43,8 +43,8 @@ class Live:
         return levels
 
     def oldest_age(self) -> float:
-        """Seconds since the oldest request in flight was received; 0 when there is none."""
-        oldest = min((call.started for call in list(self.requests.values())), default=None)
+        """Seconds since the oldest request in flight was received, of those that should not wait; 0 without one."""
+        oldest = min((call.started for call in list(self.requests.values()) if not call.traits.waits), default=None)
         return 0.0 if oldest is None else (perf_counter_ns() - oldest) * 1e-9
 
     def add_session(self, session: Session) -> bool:

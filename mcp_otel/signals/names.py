@@ -188,7 +188,7 @@ REQUESTS_TIME = Metric(
     TARGETS,
 )
 OLDEST_AGE = Metric(
-    "mcp_otel.request.oldest_age", "gauge", "s", "Age of the oldest request in flight; 0 when there is none"
+    "mcp_otel.request.oldest_age", "gauge", "s", "Age of the oldest request in flight but `tasks/result`; 0 without one"
 )
 SESSIONS = Metric(
     "mcp_otel.sessions", "level", "{session}", "Sessions that are open, and ended ones that are retained", (STATE,)
