@@ -8,11 +8,14 @@ from typing import Any
 import anyio
 import pytest
 
+from mcp_otel.recorder import Recorder
+from mcp_otel.seams.listening import Listener
+from mcp_otel.settings import Settings
 from mcp_otel.signals import names
 from mcp_otel.streams import MAX_STREAMS, REASONS, Streams
 from tests.promises import hosts, messages
 from tests.promises.watching import Watched, watching
-from tests.streams.visits import Browser, listening, streaming
+from tests.streams.visits import Browser, streaming
 from tests.wire import MODERN, with_envelope
 
 Series = dict[frozenset[tuple[str, Any]], Any]
@@ -33,9 +36,9 @@ def run(told: Callable[[Browser, Watched], Awaitable[Any]], **given: Any) -> Wat
     return watched
 
 
-def of(kind: str, **more: str) -> frozenset[tuple[str, Any]]:
+def of(kind: str, reason: str | None = None) -> frozenset[tuple[str, Any]]:
     """The labels of a point."""
-    said = {names.STREAM.name: kind, **{names.REASON.name: reason for reason in more.values()}}
+    said = {names.STREAM.name: kind, **({} if reason is None else {names.REASON.name: reason})}
     return frozenset(said.items())
 
 
@@ -114,28 +117,47 @@ def test_why_a_stream_ended_is_told_apart() -> None:
     run(stopped)
 
 
-def test_a_stream_of_a_response_that_fails_has_crashed() -> None:
+START = {"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", b"text/event-stream")]}
+LAST = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(OSError, "crash"), (anyio.get_cancelled_exc_class, "stop"), (None, "stop")]
+)
+def test_what_ended_whoever_served_it_ended_the_stream(failure: Any, reason: str) -> None:
+    recorder = Recorder(Settings())
+    listener = Listener(recorder, "sse")
+
     async def told() -> None:
-        async with listening(hosts.high_level(hosts.Waiting())) as browser:
-            await browser.hello()
-            app = browser.app
+        await listener.sending(_pass)(START)
+        kind = failure() if failure is anyio.get_cancelled_exc_class else failure
+        listener.over(kind)
+        listener.over(None)
 
-            async def broken(scope: Any, receive: Any, send: Any) -> None:
-                async def sending(event: Any) -> None:
-                    await send(event)
-                    if event.get("body"):
-                        raise OSError("the socket broke")
+    anyio.run(told)
+    assert {key: count for key, count in recorder.live.streams.ended.items() if count} == {("sse", reason): 1}
 
-                await app(scope, receive, sending)
 
-            browser.app = broken
-            stream = browser.visit("GET", accept="text/event-stream")
-            await stream.ended()
-            assert stream.failure is not None
-            assert ended(watched) == {("sse", "crash"): 1}
+def test_a_disconnect_after_the_last_byte_is_an_end_by_the_server() -> None:
+    recorder = Recorder(Settings())
+    listener = Listener(recorder, "standalone")
 
-    with watching() as watched:
-        anyio.run(told)
+    async def told() -> None:
+        async def send(_: Any) -> None:
+            await listener.receiving(receive)()
+
+        async def receive() -> Any:
+            return {"type": "http.disconnect"}
+
+        await listener.sending(_pass)(START)
+        await listener.sending(send)(LAST)
+
+    anyio.run(told)
+    assert recorder.live.streams.ended["standalone", "close"] == 1
+    assert sum(recorder.live.streams.ended.values()) == 1
+
+
+async def _pass(_: Any) -> None: ...
 
 
 @pytest.mark.parametrize(
