@@ -216,8 +216,11 @@ class Recorder:
         if (unanswered and not call.cancelled) or written:
             self.end(call)
 
-    def end(self, call: Call) -> None:
-        """The last byte of `call` is written, or never will be: make the event and hand it on."""
+    def end(self, call: Call, handed_over: bool = False) -> None:
+        """The last byte of `call` is written, or never will be: make the event and hand it on.
+
+        `handed_over`: to streams that are nobody's writer. What that took is no phase, so its time ended before.
+        """
         if call.done or not call.opened:
             return
         call.done = True
@@ -231,7 +234,7 @@ class Recorder:
                 session.in_flight -= 1
                 session.last = ended
             self._count += 1
-            event = finished(call, ended, self.gate, self._detailed)
+            event = finished(call, call.mark if handed_over else ended, self.gate, self._detailed)
             self.totals.add(event)
             if event.fault is None and event.sent is not None and call.traits.lists is not None:
                 cursor = call.params.get("cursor") if call.params is not None else None
