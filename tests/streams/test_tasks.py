@@ -1,4 +1,4 @@
-"""Tasks of the 1.x line: each message on the wire is one event; the work that goes on between them is nobody's."""
+"""Tasks: each message on the wire is one event; the work that goes on between them is nobody's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mcp_otel.recorder import Recorder, current
 from tests.promises import hosts, messages
 from tests.promises.watching import Watched, watching
 
-pytestmark = pytest.mark.skipif(hosts.LINE == 2, reason="2.x has no tasks of its own")
+of_the_sdk = pytest.mark.skipif(hosts.LINE == 2, reason="2.x has no tasks of its own")
 
 SPINS = 0.05
 MARK = "a marked argument"
@@ -99,6 +99,7 @@ def hear(working: Working, told: Callable[[hosts.Pipe], Awaitable[Any]]) -> tupl
     return {event.request_id: event for event in events if event.request_id is not None}, watched
 
 
+@of_the_sdk
 def test_each_message_about_a_task_is_one_event_by_its_method() -> None:
     working = Working()
 
@@ -133,6 +134,7 @@ def test_each_message_about_a_task_is_one_event_by_its_method() -> None:
     )
 
 
+@of_the_sdk
 def test_a_call_that_becomes_a_task_ends_with_its_answer_and_the_work_is_not_its_own() -> None:
     working = Working()
 
@@ -153,6 +155,7 @@ def test_a_call_that_becomes_a_task_ends_with_its_answer_and_the_work_is_not_its
     assert (seen.exchange, seen.message, seen.params, seen.session, seen.span) == (None,) * 5
 
 
+@of_the_sdk
 def test_the_result_of_a_task_may_wait_without_being_a_hung_call() -> None:
     working = Working()
 
@@ -178,6 +181,7 @@ def left() -> Counter[str]:
     return kinds
 
 
+@of_the_sdk
 def test_work_that_goes_on_keeps_nothing_of_the_call_that_began_it() -> None:
     def measured() -> Counter[str]:
         working, found = Working(), list[Counter[str]]()
@@ -199,3 +203,42 @@ def test_work_that_goes_on_keeps_nothing_of_the_call_that_began_it() -> None:
     stamped = watched.pop("Stamped", 0)
     assert stamped <= 1  # the latest, which the receive loop holds as it would without us
     assert watched == bare
+
+
+@pytest.mark.skipif(hosts.LINE == 1, reason="1.x has tasks of its own")
+def test_tasks_that_an_application_brings_along_are_told_by_their_methods() -> None:
+    types: Any = import_module("mcp_types")
+    working, reported = anyio.Event(), list[tuple[list[str], float]]()
+    server: Any = import_module("mcp.server.lowlevel").Server("tasks", version="1")
+    server._lowlevel_server = server
+
+    async def get(_: Any, __: Any) -> dict[str, Any]:
+        return {"status": "working"}
+
+    async def result(_: Any, __: Any) -> dict[str, Any]:
+        await working.wait()
+        return {"content": []}
+
+    async def told() -> None:
+        server.add_request_handler("tasks/get", types.RequestParams, get)
+        server.add_request_handler("tasks/result", types.RequestParams, result)
+        async with hosts.piped(server) as pipe:
+            await pipe.ask(messages.HELLO[0])
+            await pipe.say(messages.HELLO[1])
+            await pipe.ask(messages.request(1, "tasks/get"))
+            await pipe.say(messages.request(2, "tasks/result"))
+            await pipe.ask(messages.request(3, "ping"))
+            live = recorder().live
+            reported.append(([call.method for call in live.requests.values()], live.oldest_age()))
+            working.set()
+            await pipe.until(lambda body: body.get("id") == 2, 0)
+
+    events: list[Event] = []
+    with watching() as watched:
+        watched.recorder.sinks.append(events.append)
+        anyio.run(told)
+    assert reported == [(["tasks/result"], 0.0)]
+    assert {event.request_id: (event.method, event.fault) for event in events if event.request_id in ("1", "2")} == {
+        "1": ("tasks/get", None),
+        "2": ("tasks/result", None),
+    }
