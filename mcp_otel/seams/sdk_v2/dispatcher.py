@@ -127,5 +127,5 @@ def _running(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
 
 def _connection(*entries: Any) -> Any:
     """The connection that one of these methods of a runner serves; the one for requests may be a function around it."""
-    runners = (getattr(entry, "__self__", None) for entry in entries)
-    return next((runner.connection for runner in runners if hasattr(runner, "connection")), None)
+    connections = (getattr(getattr(entry, "__self__", None), "connection", None) for entry in entries)
+    return next(filter(None, connections), None)
