@@ -200,6 +200,11 @@ class Call:
         return self.writing or (self.exchange is not None and not self.exchange.over)
 
     @property
+    def mark(self) -> int:
+        """When its last phase so far was over, as `perf_counter_ns` has it."""
+        return self._mark
+
+    @property
     def meta(self) -> object:
         """`params._meta` as it came."""
         return self.params.get("_meta") if self.params is not None else None

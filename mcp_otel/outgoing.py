@@ -50,6 +50,10 @@ class Peer:
         held = ref(transport)
         self._session_id = lambda: getattr(held(), "session_id", None)
 
+    def named(self, session_id: str) -> None:
+        """The server has named the session."""
+        self._session_id = lambda: session_id
+
     @property
     def session_id(self) -> str | None:
         """The id of the session on the wire."""

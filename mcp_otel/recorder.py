@@ -154,6 +154,8 @@ class Recorder:
                     session.transport, session.session_id = call.transport, call.session_id
             if request_id is not None and not traits.lasting:
                 self.live.requests[id(call)] = call
+            if traits.lasting:
+                self.open_stream(call, "subscription")
             if self.spans is not None and self.governor.level >= 2:
                 if traits.target and call.name and self.gate.knows(traits.target, call.name):
                     call.target = call.name
@@ -214,20 +216,25 @@ class Recorder:
         if (unanswered and not call.cancelled) or written:
             self.end(call)
 
-    def end(self, call: Call) -> None:
-        """The last byte of `call` is written, or never will be: make the event and hand it on."""
+    def end(self, call: Call, handed_over: bool = False) -> None:
+        """The last byte of `call` is written, or never will be: make the event and hand it on.
+
+        `handed_over`: to streams that are nobody's writer. What that took is no phase, so its time ended before.
+        """
         if call.done or not call.opened:
             return
         call.done = True
         ended = perf_counter_ns()
         try:
             self.live.requests.pop(id(call), None)
+            if call.traits.lasting:
+                self.close_stream(call, "disconnect" if call.outcome is None or call.cancelled else "close")
             session = call.session
             if session is not None:
                 session.in_flight -= 1
                 session.last = ended
             self._count += 1
-            event = finished(call, ended, self.gate, self._detailed)
+            event = finished(call, call.mark if handed_over else ended, self.gate, self._detailed)
             self.totals.add(event)
             if event.fault is None and event.sent is not None and call.traits.lists is not None:
                 cursor = call.params.get("cursor") if call.params is not None else None
@@ -295,6 +302,19 @@ class Recorder:
         if self.metrics is not None:
             seconds = (perf_counter_ns() - session.opened) * 1e-9
             self.metrics.record_session(seconds, privacy.version(session.version), session.transport, reason == "crash")
+
+    @never_raises
+    def open_stream(self, stream: object, kind: str) -> None:
+        """A client begins to listen on `stream`: `standalone`, `resumed`, `sse` or `subscription`."""
+        if not self.live.streams.open(id(stream), kind):
+            self.totals.dropped["streams"] += 1
+
+    @never_raises
+    def close_stream(self, stream: object, reason: str) -> None:
+        """`stream` ended: `delete`, `disconnect`, `close` (by the server), `crash` or `stop`."""
+        closed = self.live.streams.close(id(stream), reason)
+        if closed is not None and self.metrics is not None:
+            self.metrics.streams.record(*closed)
 
     def gone(self, subject: object, kind: str) -> None:
         """The life of `subject`, which the server kept for a `session` or a `request`, should end now."""

@@ -17,6 +17,7 @@ from opentelemetry import context as otel_context
 from mcp_otel.call import DECODE, ENCODE, HANDLER, WRITE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams.patch import Patches, around, around_async, expect
+from mcp_otel.seams.resuming import fresh
 from mcp_otel.seams.stdio import arriving
 
 exchanges: ContextVar[Exchange | None] = ContextVar("mcp_otel_exchange", default=None)
@@ -53,7 +54,7 @@ def hook_transport(patches: Patches, module: Any, recorder: Recorder) -> None:
     patches.replace(
         transport,
         "_create_event_data",
-        lambda original: encoding(recorder, original, lambda _, event: event.message, event_data),
+        lambda original: encoding(recorder, original, fresh, event_data),
     )
 
 

@@ -17,6 +17,7 @@ from mcp_otel.methods import LASTING, METHODS, is_notification
 from mcp_otel.signals import names, privacy
 from mcp_otel.signals.names import Metric
 from mcp_otel.signals.spans import first_attributes
+from mcp_otel.signals.streams import StreamInstruments
 from mcp_otel.signals.totals import Totals
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Metrics:
         self._sessions = [_histogram(meter, each) for each in (names.SESSION_DURATION, names.CLIENT_SESSION_DURATION)]
         self._client = _histogram(meter, names.CLIENT_OPERATION_DURATION)
         self._lag = _histogram(meter, names.LOOP_LAG, names.LAG_BUCKETS)
+        self.streams = StreamInstruments(meter, partial(self._observe, meter))
         for metric, read in self._readings().items():
             self._observe(meter, metric, read)
         for metric, read in vital.items():
@@ -216,7 +218,9 @@ class Metrics:
             names.REQUESTS_TIME: self._requests_time,
             names.OLDEST_AGE: lambda source: [(source.live.oldest_age(), {})],
             names.SESSIONS: lambda source: _labelled(names.STATE.name, source.live.session_states()),
-            names.SESSIONS_LIMIT: _sessions_limit,
+            names.SESSIONS_LIMIT: lambda source: [
+                (each, {}) for each in (source.live.session_limit(),) if each is not None
+            ],
             names.SESSIONS_OPENED: lambda source: _labelled(names.CLIENT.name, source.totals.opened),
             names.SESSIONS_ENDED: lambda source: _labelled(names.REASON.name, source.totals.ended),
             names.COST_TIME: lambda source: _labelled(names.PART.name, source.totals.cost),
@@ -285,11 +289,6 @@ def _labelled(name: str, values: dict[str, Any]) -> Reading:
 
 def _requests(source: Source) -> list[tuple[str, str | None]]:
     return [key for key in list(source.totals.tallies) if not is_notification(key[0])]
-
-
-def _sessions_limit(source: Source) -> Reading:
-    limit = source.live.session_limit()
-    return [] if limit is None else [(limit, {})]
 
 
 def _faults(source: Source) -> Reading:

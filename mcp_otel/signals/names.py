@@ -28,6 +28,7 @@ MAX_OPERATION_SERIES = 1500
 LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SECONDS_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """The conventions' boundaries for all four standard histograms."""
+STREAM_BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
 Kind = Literal["histogram", "sum", "level", "gauge"]
 
@@ -92,7 +93,14 @@ STATE = Attribute(
     3,
 )
 CLIENT = Attribute("mcp_otel.client", "name the client gave itself", MAX_CLIENTS + 1)
-REASON = Attribute("mcp_otel.reason", "`delete`, `disconnect`, `idle`, `crash` or `stop`", 5)
+REASON = Attribute(
+    "mcp_otel.reason", "`delete`, `disconnect`, `close` (a stream, by the server), `idle`, `crash` or `stop`", 6
+)
+STREAM = Attribute(
+    "mcp_otel.stream",
+    "what a client listens on: `standalone` or `resumed` (GETs of Streamable HTTP), `sse` or `subscription`",
+    4,
+)
 PART = Attribute("mcp_otel.part", "part of mcp-otel", 16)
 STAT = Attribute("mcp_otel.stat", "`max`, `mean` or `sum` over live conversations", 3)
 KIND = Attribute("mcp_otel.kind", "what an object was kept for: a `session` or a `request`", 2)
@@ -180,7 +188,7 @@ REQUESTS_TIME = Metric(
     TARGETS,
 )
 OLDEST_AGE = Metric(
-    "mcp_otel.request.oldest_age", "gauge", "s", "Age of the oldest request in flight; 0 when there is none"
+    "mcp_otel.request.oldest_age", "gauge", "s", "Age of the oldest request in flight but `tasks/result`; 0 without one"
 )
 SESSIONS = Metric(
     "mcp_otel.sessions", "level", "{session}", "Sessions that are open, and ended ones that are retained", (STATE,)
@@ -193,6 +201,20 @@ SESSIONS_LIMIT = Metric(
     "Sessions the server admits before it refuses new ones with 503; absent where it has no cap",
 )
 SESSIONS_ENDED = Metric("mcp_otel.sessions.ended", "sum", "{session}", "Sessions ended", (REASON,))
+STREAMS = Metric("mcp_otel.streams", "level", "{stream}", "Streams that clients keep open to listen", (STREAM,))
+STREAMS_ENDED = Metric(
+    "mcp_otel.streams.ended", "sum", "{stream}", "Streams that clients had open to listen, ended", (STREAM, REASON)
+)
+STREAM_DURATION = Metric(
+    "mcp_otel.stream.duration", "histogram", "s", "How long a stream was open that a client listened on", (STREAM,)
+)
+STREAM_AGE = Metric(
+    "mcp_otel.stream.oldest_age",
+    "gauge",
+    "s",
+    "Age of the oldest stream that a client has open to listen; 0 when there is none",
+    (STREAM,),
+)
 SESSIONS_TIME = Metric(
     "mcp_otel.sessions.time_to_limit",
     "gauge",

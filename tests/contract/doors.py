@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.process import Process
+from tests.sse_wire import SseWire
 from tests.wire import MODERN, HttpWire, StdioWire, Wire
 
 SERVERS = Path(__file__).parent / "servers"
@@ -33,6 +34,11 @@ class Door:
     @property
     def http(self) -> bool:
         return self.transport == "tcp"
+
+    @property
+    def sse(self) -> bool:
+        """Whether answers come by one GET, none by the message's own POST."""
+        return "--sse" in self.flags
 
     @property
     def stateless(self) -> bool:
@@ -60,6 +66,7 @@ ALL_DOORS = (
     Door("http-json", "tcp", ("--json",)),
     Door("http-stateless", "tcp", ("--stateless",)),
     Door("http-modern", "tcp", modern=True),
+    Door("sse", "tcp", ("--sse",)),
     Door("stdio-modern", "pipe", modern=True),
 )
 DOORS = {door.name: door for door in ALL_DOORS if LINE == 2 or not door.modern}
@@ -92,13 +99,20 @@ def open_door(
     try:
         if door.http:
             port = process.wait_for_line(r"listening (\d+)")[1]
-            wire: Wire = HttpWire(f"http://127.0.0.1:{port}/mcp", answer, headers, door.modern)
+            url = f"http://127.0.0.1:{port}"
+            wire: Wire = (
+                SseWire(f"{url}/sse", answer, headers)
+                if door.sse
+                else HttpWire(f"{url}/mcp", answer, headers, door.modern)
+            )
         else:
             wire = StdioWire(process.popen, answer, door.modern)
         opened = Opened(process, wire)
         yield opened
         if isinstance(wire, HttpWire) and wire.session is not None and not door.stateless:
             assert wire.end_session() == 200
+        if isinstance(wire, SseWire):
+            wire.leave()
     finally:
         code, leftover = process.stop() if door.http else process.leave()
         if opened is not None:

@@ -97,6 +97,8 @@ DIFFERENCES: tuple[tuple[str, str, str, Any], ...] = (
     ("*_v1", "*", "timeout", {"code": 0}),
     ("*_v2", "stdio*", "cancel", {"phases": NOTICED}),
     ("*_v2", "stdio*", "timeout", {"phases": NOTICED}),
+    ("*_v2", "sse", "cancel", {"phases": NOTICED}),
+    ("*_v2", "sse", "timeout", {"phases": NOTICED}),
     ("*_v2", "http-*", "cancel", {"code": -32800}),
     ("*_v2", "http-*", "timeout", {"code": -32800}),
     # nobody reads the answer of an exchange that its client closed: an event stream sees it, a document does not

@@ -123,7 +123,8 @@ def _tell(opened: Opened, door: Door, number: int, step: Step) -> list[Told]:
             wire.give_up(begun[0])
             if not door.stateless:
                 told.append(_cancel(opened, step, told[0]))
-    answered = door.http or LINE == 1 or step.ends == "answer"  # 2.x never answers what was cancelled
+    # 2.x never answers what was cancelled, but where an exchange waits for its end.
+    answered = (door.http and not door.sse) or LINE == 1 or step.ends == "answer"
     for one in told:
         if answered or one.request_id is None:
             one.pending.wait()

@@ -178,7 +178,7 @@ def test_a_session_is_counted_when_it_opens_and_when_it_ends(heard: Heard) -> No
     door = heard.door
     has_session = not (door.stateless or door.modern)
     assert by_label(heard, "mcp_otel.sessions.opened", "mcp_otel.client") == ({"teller": 1} if has_session else {})
-    reason = "delete" if door.http else "disconnect"
+    reason = "delete" if door.http and not door.sse else "disconnect"
     assert by_label(heard, "mcp_otel.sessions.ended", "mcp_otel.reason") == ({reason: 1} if has_session else {})
     assert by_label(heard, "mcp_otel.sessions", "mcp_otel.state") == {"active": 0, "idle": 0, "retained": 0}
     labels = {key: value for key, value in expected.network(door).items() if key != "network.protocol.version"}
@@ -208,7 +208,7 @@ def test_the_last_word_of_a_server_that_ends_is_that_it_says_no_more(heard: Hear
 def test_the_cap_on_sessions_is_said_where_sessions_come_in(heard: Heard) -> None:
     door = heard.door
     assert heard.sink.value("mcp_otel.sessions.limit") == (
-        10_000 if expected.CAPPED and door.http and "--stateless" not in door.flags else None
+        10_000 if expected.CAPPED and door.http and not {"--stateless", "--sse"} & set(door.flags) else None
     )
     assert [line for line in heard.opened.process.errors if not line.startswith("story: ")] == []
 

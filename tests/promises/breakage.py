@@ -15,7 +15,7 @@ from tests.promises.hosts import LINE
 
 ROOMS = (
     *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals"),
-    *("seams", "vitals"),
+    *("seams", "vitals", "streams"),
 )
 HOOKS = ("before", "after")
 CARRIERS = {
@@ -35,6 +35,11 @@ CARRIERS = {
     "seams.stdio:_Outgoing.__getattr__",
     "seams.stdio:_Encoding.__getattr__",
     "seams.stdio:_Encoding.model_dump_json",
+    "seams.sse:EventEnd.__init__",
+    "seams.sse:_Connection.__init__",
+    "seams.sse:_Connection.__getattr__",
+    "seams.sse:_Connection.__aenter__",
+    "seams.sse:_Connection.__aexit__",
     "seams.streamable_http:serve",
     "seams.streamable_http:_sending",
     "seams.sdk_v1.session:_ReadEnd.__anext__",
@@ -58,6 +63,8 @@ CARRIERS = {
     "vitals.stepping:_guarded",
     "vitals.stepping:_tell",
     "seams.stdio:WritingEnd._watched",
+    "seams.sse:EventEnd._watched",
+    "seams.listening:_listened",
     "seams.stdio:WritingEnd._written",
     # Undoing is no part of serving.
     "seams.patch:Patches.undo",

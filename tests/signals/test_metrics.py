@@ -13,6 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from mcp_otel.signals import names
 from mcp_otel.signals.metrics import MAX_WAITING, Metrics, operation_attributes
 from mcp_otel.signals.totals import Totals
+from mcp_otel.streams import Streams
 from mcp_otel.vitals.said import READINGS
 from tests.signals.events import CALLED, NOTICED, event
 
@@ -34,6 +35,7 @@ class Recorded:
         self.vitals = None
         self.flying: dict[tuple[str, str | None], tuple[int, float]] = {}
         self.limit: int | None = None
+        self.streams = Streams()
 
     @property
     def live(self) -> Recorded:
@@ -230,6 +232,22 @@ def test_without_a_cap_on_sessions_none_is_said(read: Read) -> None:
     assert read.points(names.SESSIONS_LIMIT.name) == []
 
 
+def test_streams_are_said_by_what_is_listened_on_and_their_ends_by_reason(read: Read) -> None:
+    streams = read.source.streams
+    assert streams.open(1, "sse")
+    assert streams.open(2, "standalone")
+    assert streams.close(1, "close") is not None
+    read.metrics.streams.record("sse", 60.0)
+    assert read.points(names.STREAMS.name) == [({"mcp_otel.stream": "sse"}, 0), ({"mcp_otel.stream": "standalone"}, 1)]
+    ages = [(said["mcp_otel.stream"], age) for said, age in read.points(names.STREAM_AGE.name)]
+    assert ages == [("sse", 0.0), ("standalone", ages[1][1])]
+    assert 0 < ages[1][1] < 60
+    ended = [(tuple(said.values()), count) for said, count in read.points(names.STREAMS_ENDED.name)]
+    assert {each: count for each, count in ended if count} == {("sse", "close"): 1}
+    assert len(ended) == 2 * 5
+    assert read.points(names.STREAM_DURATION.name) == [({"mcp_otel.stream": "sse"}, (1, 60.0))]
+
+
 def test_without_a_source_nothing_is_said_but_that_nothing_is(read: Read) -> None:
     read.metrics.source = None
     assert {metric.name: read.points(metric.name) for metric in names.METRICS if metric.kind != "histogram"} == {
@@ -247,6 +265,7 @@ def test_every_metric_of_the_table_is_one_the_reader_gets(read: Read) -> None:
     read.metrics.record_session(1.0, None, None, False, client=True)
     read.metrics.record(event(side="client"))
     read.metrics.record_lag(0.001)
+    read.metrics.streams.record("sse", 60.0)
     data = read.readers[0].get_metrics_data()
     assert data is not None
     said = {

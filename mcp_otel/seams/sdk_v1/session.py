@@ -143,7 +143,7 @@ def _nothing() -> None:
 
 def _sent(recorder: Recorder, call: Call) -> None:
     if not call.awaits_write:
-        recorder.end(call)
+        recorder.end(call, handed_over=True)
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:
