@@ -101,7 +101,7 @@ def test_one_meter_provider_gets_its_instruments_once_over_two_instrumentations(
             mcp_otel.instrument(watched.tracer_provider, meter_provider)
             hosts.tell("pipe")
             metrics = watched.recorder.metrics
-            assert metrics is instrumentor._metrics[meter_provider]
+            assert metrics is instrumentor.metrics_of(meter_provider)
             mcp_otel.uninstrument()
             assert metrics.source is None
         assert watched.lines == []
