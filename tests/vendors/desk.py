@@ -1,7 +1,8 @@
 """A server beside a vendor: `python -m tests.vendors.desk VENDOR ORDER OUT`. It serves stdio, then a client in memory.
 
 ORDER is `bare` (without mcp-otel), `before` (the vendor, then mcp-otel), `after`, or `midway`, where the tool `switch`
-switches the vendor on. What the process says is JSON in the file OUT: `spans`, and how often each message in `counts`.
+switches the vendor on. What the process says is JSON in the file OUT: `spans`, how often each message in `counts`, and
+what beyond this machine was `reached`.
 """
 
 from __future__ import annotations
@@ -30,24 +31,52 @@ TWO = version("mcp").startswith("2.")
 
 
 class Spans(SpanExporter):
-    """Every span as scope, kind and name, in the order of their ends."""
+    """Every span as scope, kind, name, status and the names of its attributes, in the order of their ends."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, str, str]] = []
+        self.heard: list[tuple[str, str, str, str, list[str]]] = []
 
     def export(self, spans: Any) -> Any:
-        self.heard += [(span.instrumentation_scope.name, span.kind.name, span.name) for span in spans]
+        self.heard += [
+            (
+                span.instrumentation_scope.name,
+                span.kind.name,
+                span.name,
+                span.status.status_code.name,
+                sorted(span.attributes),
+            )
+            for span in spans
+        ]
         return SpanExportResult.SUCCESS
+
+
+def watch_network() -> list[str]:
+    """What is reached, or looked up to be reached, that is not on loopback; filled as it happens."""
+    reached: list[str] = []
+
+    def audit(event: str, args: Any) -> None:
+        if event == "socket.connect" and isinstance(args[1], tuple):
+            host = args[1][0]
+        elif event == "socket.getaddrinfo":
+            host = args[0]
+        else:
+            return
+        if str(host) not in ("127.0.0.1", "::1", "localhost"):
+            reached.append(str(host))
+
+    sys.addaudithook(audit)
+    return reached
 
 
 def main() -> None:
     vendor, order, out = sys.argv[1:]
+    reached = watch_network()
     log = logging.getLogger("mcp_otel")
     log.addHandler(logging.StreamHandler())  # the SDK's server sets the level of the root logger
     log.setLevel(logging.WARNING)
     log.propagate = False
     spans, reader = Spans(), InMemoryMetricReader()
-    ears = Ears(SimpleSpanProcessor(spans), reader, lambda name: spans.heard.append((vendor, "", name)))
+    ears = Ears(SimpleSpanProcessor(spans), reader, lambda name: spans.heard.append(("elsewhere", "", name, "", [])))
     if vendor not in OWN_PROVIDERS:
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(ears.processor)
@@ -62,7 +91,7 @@ def main() -> None:
     server = made(lambda: switch(vendor, ears))
     server.run("stdio")
     asyncio.run(visit(server))
-    Path(out).write_text(json.dumps({"spans": spans.heard, "counts": counts(reader)}))
+    Path(out).write_text(json.dumps({"spans": spans.heard, "counts": counts(reader), "reached": reached}))
 
 
 def instrument() -> None:

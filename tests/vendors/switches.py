@@ -40,6 +40,24 @@ def logfire(ears: Ears) -> None:
 
 def sentry(ears: Ears, **options: Any) -> None:
     import sentry_sdk
+    from sentry_sdk.integrations.mcp import MCPIntegration
+
+    # By itself it would find it, too, with a second of other things.
+    alone = {"auto_enabling_integrations": False, "integrations": [MCPIntegration()]}
+    sentry_sdk.init(
+        "http://key@127.0.0.1:9/1", transport=_envelopes(ears), **{"traces_sample_rate": 1.0, **alone, **options}
+    )
+
+
+def sentry_by_itself(ears: Ears) -> None:
+    sentry(ears, auto_enabling_integrations=True, integrations=[])
+
+
+def sentry_for_errors(ears: Ears) -> None:
+    sentry(ears, traces_sample_rate=None)
+
+
+def _envelopes(ears: Ears) -> Any:
     from sentry_sdk.transport import Transport
 
     class Ear(Transport):
@@ -48,21 +66,11 @@ def sentry(ears: Ears, **options: Any) -> None:
             if transaction is not None:
                 ears.note(f"{transaction['contexts']['trace']['op']} {transaction['transaction']}")
 
-    sentry_sdk.init("http://key@127.0.0.1:9/1", transport=Ear, **{"traces_sample_rate": 1.0, **options})
-
-
-def sentry_for_errors(ears: Ears) -> None:
-    sentry(ears, traces_sample_rate=None)
+    return Ear
 
 
 def datadog(ears: Ears) -> None:
-    os.environ.update(
-        DD_TRACE_AGENT_URL=NOWHERE,
-        DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
-        DD_REMOTE_CONFIGURATION_ENABLED="false",
-        DD_TRACE_STARTUP_LOGS="false",
-    )
-    import ddtrace
+    ddtrace = _ddtrace()
     from ddtrace.trace import TraceFilter
 
     class Ear(TraceFilter):
@@ -76,7 +84,19 @@ def datadog(ears: Ears) -> None:
 
 def datadog_off(ears: Ears) -> None:
     os.environ["DD_TRACE_ENABLED"] = "false"
-    datadog(ears)
+    _ddtrace().patch(mcp=True)
+
+
+def _ddtrace() -> Any:
+    os.environ.update(
+        DD_TRACE_AGENT_URL=NOWHERE,
+        DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
+        DD_REMOTE_CONFIGURATION_ENABLED="false",
+        DD_TRACE_STARTUP_LOGS="false",
+    )
+    import ddtrace
+
+    return ddtrace
 
 
 def openlit(ears: Ears) -> None:
@@ -112,6 +132,7 @@ SWITCHES: dict[str, Callable[[Ears], None]] = {
         nobody,
         logfire,
         sentry,
+        sentry_by_itself,
         sentry_for_errors,
         datadog,
         datadog_off,

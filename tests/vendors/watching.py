@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from tests.contract.doors import HANDSHAKE, LINE
 from tests.contract.process import Process
@@ -27,34 +26,34 @@ STORY: tuple[tuple[str, Body], ...] = (
     ("resources/read", {"uri": "desk://hours"}),
     ("ping", {}),
 )
-OURS = "mcp_otel"
+OURS, NATIVE = "mcp_otel", "mcp-python-sdk"
+"""Scopes of our spans and of the SDK's."""
 
 
-@dataclass
+Span = tuple[str, str, str, str, list[str]]
+"""Scope, kind, name, status, names of attributes."""
+
+
+@dataclass(frozen=True)
 class Told:
     """What one process answered and said."""
 
     replies: list[bytes | None]
     errors: list[str]
-    code: int
-    spans: list[tuple[str, str, str]] = field(default_factory=list)
-    """Scope, kind and name of each."""
-    counts: dict[str, int] = field(default_factory=dict)
+    left: tuple[int, bytes]
+    """Its exit code, and what came on stdout after the last reply."""
+    spans: list[Span]
+    counts: dict[str, int]
+    reached: list[str]
 
     @property
-    def ours(self) -> list[tuple[str, str]]:
-        """Our spans, phases apart."""
-        return sorted((kind, name) for scope, kind, name in self.spans if scope == OURS and kind != "INTERNAL")
+    def ours(self) -> list[str]:
+        """Our spans by kind and name, phases apart."""
+        return sorted(f"{span[1]} {span[2]}" for span in self.spans if span[0] == OURS and span[1] != "INTERNAL")
 
-    @property
-    def theirs(self) -> list[tuple[str, str, str]]:
-        """The spans of everybody else, the SDK included."""
-        return [span for span in self.spans if span[0] != OURS]
-
-    @property
-    def said(self) -> list[str]:
-        """Lines of ours on stderr."""
-        return [line for line in self.errors if "mcp-otel" in line]
+    def theirs(self, native: bool = True) -> list[Span]:
+        """The spans of everybody else, the SDK's own unless `native` is false."""
+        return [span for span in self.spans if span[0] not in ((OURS,) if native else (OURS, NATIVE))]
 
 
 def tell(vendor: str, order: str, story: tuple[tuple[str, Body], ...] = STORY, **env: str) -> Told:
@@ -63,15 +62,19 @@ def tell(vendor: str, order: str, story: tuple[tuple[str, Body], ...] = STORY, *
         out = Path(place, "out.json")
         command = [python_of(f"vendors_{LINE}"), "-m", "tests.vendors.desk", vendor, order, str(out)]
         process = Process(command, {"PYTHONPATH": str(ROOT), **env})
-        wire, replies = StdioWire(process.popen), []
-        for number, (method, params) in enumerate(story):
-            body: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
-            if not method.startswith("notifications/"):
-                body["id"] = number
-            replies.append(wire.call(body).reply)
-        code, _ = process.leave(20)
+        try:
+            wire, replies = StdioWire(process.popen), []
+            for number, (method, params) in enumerate(story):
+                body: Body = {"jsonrpc": "2.0", "method": method, "params": params}
+                if not method.startswith("notifications/"):
+                    body["id"] = number
+                replies.append(wire.call(body).reply)
+        finally:
+            left = process.leave(20)
+        assert out.exists(), "\n".join(process.errors)
         said = json.loads(out.read_text())
-    return Told(replies, process.errors, code, [tuple(span) for span in said["spans"]], said["counts"])
+    spans = [(scope, kind, name, status, keys) for scope, kind, name, status, keys in said["spans"]]
+    return Told(replies, process.errors, left, spans, said["counts"], said["reached"])
 
 
 @cache
