@@ -1,8 +1,9 @@
-"""A server beside a vendor: `python -m tests.vendors.desk VENDOR ORDER OUT`. It serves stdio, then a client in memory.
+"""A server beside a vendor: `python -m tests.vendors.desk VENDOR ORDER OUT`. It serves stdio, then in this
+process a client in memory and one over HTTP.
 
 ORDER is `bare` (without mcp-otel), `before` (the vendor, then mcp-otel), `after`, or `midway`, where the tool `switch`
-switches the vendor on. What the process says is JSON in the file OUT: `spans`, how often each message in `counts`, and
-what beyond this machine was `reached`.
+switches the vendor on. What the process says is JSON in the file OUT: `spans`, how often each message in `counts`, what
+was `heard` over HTTP, and what beyond this machine was `reached`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
+from tests.vendors.story import ECHO, HELLO
 from tests.vendors.switches import OWN_PROVIDERS, SWITCHES, Ears
 
 DURATIONS = ("mcp.server.operation.duration", "mcp.client.operation.duration")
@@ -91,7 +93,9 @@ def main() -> None:
     server = made(lambda: switch(vendor, ears))
     server.run("stdio")
     asyncio.run(visit(server))
-    Path(out).write_text(json.dumps({"spans": spans.heard, "counts": counts(reader), "reached": reached}))
+    heard = asyncio.run(browse(server))
+    said = {"spans": spans.heard, "counts": counts(reader), "heard": heard, "reached": reached}
+    Path(out).write_text(json.dumps(said))
 
 
 def instrument() -> None:
@@ -139,6 +143,23 @@ def made(midway: Any) -> Any:
         return "nine to five"
 
     return server
+
+
+async def browse(server: Any) -> list[str]:
+    """A client over HTTP that knows nothing of an SDK; its answers."""
+    from tests.promises.hosts import webbed  # imports mcp: some vendors must come first
+
+    echo = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": ECHO[1]}
+    async with webbed(server) as web:
+        await web.send({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO})
+        await web.send(echo)
+        await web.send(b"", "DELETE")
+    heard = web.heard
+    if TWO:
+        async with webbed(server, modern=True) as web:
+            await web.send(echo)
+        heard += web.heard
+    return [answer.decode() for answer in heard]
 
 
 async def visit(server: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.doors import LINE
-from tests.vendors.watching import ECHO, HELLO, Told, bare, tell
+from tests.vendors.story import ECHO, HELLO
+from tests.vendors.watching import Told, bare, tell
 
 ACTIVE = {
     1: {
@@ -33,19 +34,19 @@ QUIET = {
 }[LINE]
 """Who is installed only, or opens none."""
 SERVED = {
-    "initialize": 2,
+    "initialize": 3,
     "notifications/initialized": 2,
     "ping": 1,
     "prompts/get greet": 1,
     "resources/read": 1,
-    "tools/call echo": 2,
+    "tools/call echo": 3,
     "tools/call fail": 1,
     "tools/list": 2,
 }
 SENT = {"initialize": 1, "notifications/initialized": 1, "tools/call echo": 1, "tools/list": 1}
 if LINE == 2:
-    # The client in memory needs no handshake.
-    SERVED |= {"initialize": 1, "notifications/initialized": 1, "server/discover": 1}
+    # The client in memory needs no handshake, and there is one more over HTTP, without a session.
+    SERVED |= {"initialize": 2, "notifications/initialized": 1, "server/discover": 1, "tools/call echo": 4}
     SENT = {"server/discover": 1, "tools/call echo": 1, "tools/list": 1}
 COUNTS = {f"server {name}": times for name, times in SERVED.items()} | {
     f"client {name}": times for name, times in SENT.items()
@@ -65,7 +66,7 @@ def said(vendor: str) -> str:
 def assert_unharmed(told: Told, vendor: str, *, native: bool, said: list[str]) -> None:
     """The server answers as without us, the vendor says and does what it did, and we say `said`."""
     alone = bare(vendor.removesuffix("_by_itself"))
-    assert told.replies == alone.replies
+    assert (told.replies, told.heard) == (alone.replies, alone.heard)
     assert told.left == alone.left == (0, b"")
     assert told.theirs(native) == alone.theirs(native)
     assert [line for line in told.errors if line not in alone.errors] == said
@@ -101,4 +102,4 @@ def test_one_that_is_switched_on_midway_ends_our_spans() -> None:
     assert told.ours == ["SERVER initialize", "SERVER tools/call echo", "SERVER tools/call switch"]
     assert [span[2] for span in told.theirs() if span[1] == "SERVER"][:1] == ["mcp tools/call echo"]
     assert [line for line in told.errors if "mcp-otel" in line] == [said("aws")]
-    assert told.counts["server tools/call echo"] == 3
+    assert told.counts["server tools/call echo"] == 4

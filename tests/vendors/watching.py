@@ -1,4 +1,4 @@
-"""One process beside a vendor: the story that it is told, and what came of it."""
+"""One process beside a vendor, and what came of the story that it was told."""
 
 from __future__ import annotations
 
@@ -8,24 +8,13 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.contract.doors import HANDSHAKE, LINE
+from tests.contract.doors import LINE
 from tests.contract.process import Process
 from tests.house.source import ROOT
+from tests.vendors.story import STORY
 from tests.vitals.retention_probe import python_of
 from tests.wire import Body, StdioWire
 
-HELLO = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": {"name": "teller", "version": "1"}}
-ECHO = "tools/call", {"name": "echo", "arguments": {"text": "hello"}}
-STORY: tuple[tuple[str, Body], ...] = (
-    ("initialize", HELLO),
-    ("notifications/initialized", {}),
-    ("tools/list", {}),
-    ECHO,
-    ("tools/call", {"name": "fail", "arguments": {"text": "secret"}}),
-    ("prompts/get", {"name": "greet", "arguments": {"name": "Ann"}}),
-    ("resources/read", {"uri": "desk://hours"}),
-    ("ping", {}),
-)
 OURS, NATIVE = "mcp_otel", "mcp-python-sdk"
 """Scopes of our spans and of the SDK's."""
 
@@ -44,6 +33,8 @@ class Told:
     """Its exit code, and what came on stdout after the last reply."""
     spans: list[Span]
     counts: dict[str, int]
+    heard: list[str]
+    """What was answered over HTTP."""
     reached: list[str]
 
     @property
@@ -74,7 +65,7 @@ def tell(vendor: str, order: str, story: tuple[tuple[str, Body], ...] = STORY, *
         assert out.exists(), "\n".join(process.errors)
         said = json.loads(out.read_text())
     spans = [(scope, kind, name, status, keys) for scope, kind, name, status, keys in said["spans"]]
-    return Told(replies, process.errors, left, spans, said["counts"], said["reached"])
+    return Told(replies, process.errors, left, spans, said["counts"], said["heard"], said["reached"])
 
 
 @cache
