@@ -10,6 +10,7 @@ import sys
 from types import FrameType
 from urllib.parse import urlsplit
 
+from mcp_otel.commands import run as launch
 from mcp_otel.doctor.patience import Patience
 from mcp_otel.doctor.report import Report
 from mcp_otel.errors import McpOtelError
@@ -93,7 +94,8 @@ def examine(
     elif words:
         from mcp_otel.doctor import server
 
-        server.examine(report, words, os.environ, patience, verbose)
+        watched, deaf = launch.environment(os.environ, {}), launch.deafness(words, os.environ)
+        server.examine(report, words, os.environ, watched, deaf, patience, verbose)
     else:
         from mcp_otel.doctor import here
 

@@ -59,7 +59,9 @@ def knock(address: Address, environ: Mapping[str, str], seconds: float) -> Answe
         answer = _grpc(address, environ, seconds) if address.grpc else _http(address, environ, seconds)
     except Exception as error:
         return Answer("cannot be tried", f"{type(error).__name__}: {error}", f"look at {address.variable}")
-    return answer._replace(said=f"{answer.said} in {1000 * (monotonic() - began):.0f} ms")
+    if answer.trouble is None:
+        return answer._replace(said=f"{answer.said} in {1000 * (monotonic() - began):.0f} ms")
+    return answer
 
 
 def _http(address: Address, environ: Mapping[str, str], seconds: float) -> Answer:
