@@ -23,6 +23,8 @@ server, started as `mcp-otel run` would, its telemetry sent to the doctor. With 
 Tools are never called: a greeting, a ping and listings are all that is sent.
 Exit status: 0 healthy, 1 problems found, 2 a wrong command line."""
 SECONDS = 10.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Whoever ends us must not leave the server behind."""
 USAGE = "mcp-otel doctor [options] [-- COMMAND [ARGUMENT ...] | URL]"
 
 
@@ -32,7 +34,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.add_argument("--verbose", action="store_true", help="every detail, and the server's own stderr")
     parser.add_argument(
-        "--timeout", type=float, default=SECONDS, metavar="SECONDS", help=f"to wait for any one answer (default {SECONDS:g})"
+        "--timeout",
+        type=float,
+        default=SECONDS,
+        metavar="SECONDS",
+        help=f"to wait for any one answer (default {SECONDS:g})",
     )
     parser.add_argument(
         "--header", action="append", default=[], metavar="NAME:VALUE", help="with a URL: send this header, as curl does"
@@ -65,12 +71,11 @@ def run(args: argparse.Namespace) -> int:
         raise McpOtelError("--header goes with a URL, and is NAME:VALUE")
     report = Report(url or " ".join(words) or "this Python")
     progress = Progress(quiet=args.json)
-    # A container or a CI that ends us must not leave the server behind.
-    previous = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: signal.signal(number, _leave) for number in ENDING}
     try:
         examine(report, words, url, dict(headers), Patience(args.timeout, progress.say), args.verbose)
     finally:
-        progress.say("")
+        progress.say("", 0.0)
         for number, old in previous.items():
             signal.signal(number, old)
     if args.json:
@@ -103,24 +108,27 @@ def examine(
 
 
 class Progress:
-    """Says on stderr what is waited for: on a terminal in place, else one line for each thing."""
+    """Says on stderr what is waited for: on a terminal in place, else one line for each thing that takes long."""
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
         self._terminal = sys.stderr.isatty()
+        self._after = float("inf") if quiet else 1.0 if self._terminal else 3.0
         self._shown = ""
 
-    def say(self, line: str) -> None:
-        """What is waited for now; nothing when it is over."""
-        if self._quiet or (not line and not self._shown):
+    def say(self, what: str, seconds: float) -> None:
+        """So long has `what` been waited for; nothing when it is over."""
+        if self._terminal and (self._shown or seconds >= self._after):
+            sys.stderr.write(f"\r\x1b[Kwaiting for {what} ... {seconds:.0f} s" if what else "\r\x1b[K")
+        elif what != self._shown and seconds >= self._after:
+            sys.stderr.write(f"waiting for {what} ...\n")
+        elif what:
             return
-        if self._terminal:
-            sys.stderr.write(f"\r\x1b[K{line}")
-        elif line and line.partition(" ...")[0] != self._shown.partition(" ...")[0]:
-            sys.stderr.write(line.partition(" ...")[0] + " ...\n")
         sys.stderr.flush()
-        self._shown = line
+        self._shown = what
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    """End, but not before the server that was started has."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)

@@ -31,7 +31,7 @@ class Told:
     """How long the probe took."""
     noise: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    ending: Ending = Ending(0, True)
+    ending: Ending = field(default_factory=lambda: Ending(0, True))
 
     def result(self, method: str) -> dict[str, Any]:
         """The result of `method`; empty when there is none."""

@@ -46,7 +46,9 @@ def check(report: Report, environ: Mapping[str, str], seconds: float, topic: str
     else:
         for signal, names in zip(SIGNALS, (plan.traces, plan.metrics), strict=True):
             if not names and not plan.complaints:
-                report.note(f"{signal}-none", f"{signal} go nowhere: no endpoint, or OTEL_{signal.upper()}_EXPORTER=none")
+                report.note(
+                    f"{signal}-none", f"{signal} go nowhere: no endpoint, or OTEL_{signal.upper()}_EXPORTER=none"
+                )
     report.note("owner", _owner(environ, bool(plan.traces or plan.metrics)))
 
 

@@ -98,7 +98,9 @@ def _propagators(report: Report, environ: Mapping[str, str]) -> None:
     if not text:
         return
     names = [name.strip() for name in text.split(",") if name.strip()]
-    missing = [name for name in names if name != "none" and not entry_points(group="opentelemetry_propagator", name=name)]
+    missing = [
+        name for name in names if name != "none" and not entry_points(group="opentelemetry_propagator", name=name)
+    ]
     fix = f"unset OTEL_PROPAGATORS, or export OTEL_PROPAGATORS={W3C},baggage"
     if missing and "none" not in names:
         text = f"OTEL_PROPAGATORS={text}: there is no propagator {missing[0]!r}, and OpenTelemetry fails to load"

@@ -19,7 +19,9 @@ def examine(report: Report, environ: Mapping[str, str], patience: Patience) -> N
     found = layers.read()
     hooks.releases(report, found.versions)
     opentelemetry = found.versions["opentelemetry-sdk"]
-    report.ok("opentelemetry", f"opentelemetry-sdk {opentelemetry}, opentelemetry-api {found.versions['opentelemetry-api']}")
+    report.ok(
+        "opentelemetry", f"opentelemetry-sdk {opentelemetry}, opentelemetry-api {found.versions['opentelemetry-api']}"
+    )
     for vendor in found.installed:
         report.note("vendor", f"{vendor['name']} ({vendor['distribution']} {vendor['version']}) is installed, too")
     environment.check(report, environ)

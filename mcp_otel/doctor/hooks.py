@@ -117,7 +117,9 @@ def releases(report: Report, versions: dict[str, str | None]) -> None:
         report.problem("mcp", "the mcp SDK is not installed", "pip install mcp, in the environment of the server")
     elif not layers.numbers(version) or layers.numbers(version) < layers.OLDEST:
         oldest = ".".join(map(str, layers.OLDEST))
-        report.problem("mcp", f"mcp {version} is older than {oldest}, the first that is covered", f"pip install 'mcp>={oldest}'")
+        report.problem(
+            "mcp", f"mcp {version} is older than {oldest}, the first that is covered", f"pip install 'mcp>={oldest}'"
+        )
     elif table is None:
         report.note("mcp", f"mcp {version}; what mcp-otel knows of it cannot be told: {why}")
     elif (line := table["mcp"].get(layers.numbers(version)[0])) is None:
@@ -139,4 +141,3 @@ def _table() -> tuple[Any, str]:
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
     return seams.SEAMS, ""
-

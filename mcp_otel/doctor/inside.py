@@ -98,7 +98,9 @@ class _Process:
         from opentelemetry.metrics import _internal as metrics
 
         found = {"traces": trace._TRACER_PROVIDER, "metrics": metrics._METER_PROVIDER}
-        return {signal: type(provider).__module__ if provider is not None else None for signal, provider in found.items()}
+        return {
+            signal: type(provider).__module__ if provider is not None else None for signal, provider in found.items()
+        }
 
     def _who_owns(self, theirs: dict[str, str | None]) -> dict[str, str]:
         has = {"traces": self._recorder.spans is not None, "metrics": self._recorder.metrics is not None}

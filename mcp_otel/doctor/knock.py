@@ -100,14 +100,18 @@ def _status(address: Address, status: int, headers: Mapping[str, str], has_heade
         return Answer(said)
     if status < 400:
         place = headers.get("Location", "elsewhere")
-        return Answer(said, f"it redirects to {place}, where exporters do not follow", f"export {address.variable} as that")
+        return Answer(
+            said, f"it redirects to {place}, where exporters do not follow", f"export {address.variable} as that"
+        )
     if status in (401, 403):
         why = "the headers that are sent do not let us in" if has_headers else "it wants to know who we are"
         return Answer(said, why, 'export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20TOKEN"')
     if status in (404, 405):
         return Answer(said, *_path(address))
     if status in (429, 502, 503, 504):
-        return Answer(said, "it is there, but takes nothing now", "look at the log of the Collector, and of what is behind it")
+        return Answer(
+            said, "it is there, but takes nothing now", "look at the log of the Collector, and of what is behind it"
+        )
     if status in (400, 415):
         return Answer(said, "it does not take OTLP in protobuf", f"does {address.variable} name an OTLP/HTTP receiver?")
     return Answer(said, "it fails", "look at the log of whatever listens there")
@@ -123,7 +127,10 @@ def _path(address: Address) -> tuple[str, str]:
     if address.own and not path.endswith(end):
         why = f"{address.variable} is used as it stands, and does not end in {end}"
         return why, f"export {address.variable}={address.url.rstrip('/')}{end}"
-    return f"nothing at {path} takes OTLP", f"is {address.variable} the base URL of an OTLP/HTTP receiver (port {HTTP_PORT})?"
+    return (
+        f"nothing at {path} takes OTLP",
+        f"is {address.variable} the base URL of an OTLP/HTTP receiver (port {HTTP_PORT})?",
+    )
 
 
 def _connection(address: Address, text: str) -> Answer:
@@ -167,7 +174,9 @@ def _grpc(address: Address, environ: Mapping[str, str], seconds: float) -> Answe
     closed = _closed(address, host or target, int(port) if port.isdecimal() else 443, seconds)
     if closed is not None:
         return closed
-    channel = grpc.insecure_channel(target) if plain else grpc.secure_channel(target, _credentials(grpc, environ, address))
+    channel = (
+        grpc.insecure_channel(target) if plain else grpc.secure_channel(target, _credentials(grpc, environ, address))
+    )
     service = f"/opentelemetry.proto.collector.{SERVICES[address.signal]}/Export"
     metadata = tuple(_headers(environ, address.signal).items())
     with channel:

@@ -77,9 +77,7 @@ def is_message(body: object) -> bool:
     """Whether this is JSON-RPC: one message, or the list of them that 2025-03-26 allows."""
     several = body if isinstance(body, list) and body else [body]
     return all(
-        isinstance(one, dict)
-        and one.get("jsonrpc") == "2.0"
-        and ("method" in one or "result" in one or "error" in one)
+        isinstance(one, dict) and one.get("jsonrpc") == "2.0" and ("method" in one or "result" in one or "error" in one)
         for one in several
     )
 
@@ -104,6 +102,8 @@ def difference(one: object, other: object, path: str = "result") -> str | None:
                 return found
         return None
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = (difference(mine, theirs, f"{path}[{at}]") for at, (mine, theirs) in enumerate(zip(one, other, strict=True)))
+        pairs = (
+            difference(mine, theirs, f"{path}[{at}]") for at, (mine, theirs) in enumerate(zip(one, other, strict=True))
+        )
         return next((found for found in pairs if found is not None), None)
     return None if one == other else path

@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from time import monotonic
 from typing import Any, NamedTuple
 
 import psutil
@@ -57,7 +56,7 @@ class Pipe:
         self._number = 0
         self._over = False
         self._writing = threading.Lock()
-        self.popen = subprocess.Popen(
+        self.popen = subprocess.Popen(  # noqa: S603 - it is what the user asked for
             words,
             env=dict(environ),
             stdin=subprocess.PIPE,
@@ -66,9 +65,7 @@ class Pipe:
             bufsize=0,
             start_new_session=True,  # what it starts itself must be found again, to end it
         )
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._read_answers, self._read_errors)
-        ]
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read_answers, self._read_errors)]
         for thread in self._threads:
             thread.start()
 
@@ -164,9 +161,10 @@ class Pipe:
 
 def _descendants(pid: int) -> list[psutil.Process]:
     try:
-        return psutil.Process(pid).children(recursive=True)
+        below: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return []
+    return below
 
 
 def _signal_group(pid: int, number: int) -> None:

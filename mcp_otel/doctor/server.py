@@ -40,9 +40,11 @@ def examine(
     environment.check(report, environ)
     report.topic = "the server"
     sink, folder = Sink(), Path(tempfile.mkdtemp(prefix="mcp-otel-doctor-"))
-    observed = Observed(sink, environ, deaf)
+    observed = Observed(sink, deaf)
     try:
-        told = converse(words, _directed(watched, sink, folder), patience, lambda told: _wait(told, observed, folder, patience))
+        told = converse(
+            words, _directed(watched, sink, folder), patience, lambda told: _wait(told, observed, folder, patience)
+        )
         observed.inside = _read(folder)
     except OSError as error:
         why = error.strerror or str(error)
@@ -109,9 +111,9 @@ def _greeting(report: Report, told: Told, bare: Told, patience: Patience) -> Non
         _silence(report, told, bare, patience)
         return
     method = "server/discover" if "server/discover" in told.answers else "initialize"
-    refusal = messages.error_of(told.answers[method])
-    if refusal is not None:
-        text = f"it refuses {method}: {refusal[1]} ({refusal[0]})"
+    refusal = messages.error_of(told.answers["initialize"])
+    if refusal is not None and messages.error_of(told.answers[method]) is not None:
+        text = f"it refuses to be greeted: {refusal[1]} ({refusal[0]})"
         report.problem("greeting", text, "which protocol versions does it speak? See its documentation", *_last(told))
         return
     about = told.result(method)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from mcp_otel.doctor.conversation import Told
@@ -17,9 +16,8 @@ UNOBSERVED = re.compile(r"^mcp-otel: (.*runs unobserved.*)$")
 class Observed:
     """A server that was observed: what its telemetry said, and what it said of itself."""
 
-    def __init__(self, sink: Sink, environ: Mapping[str, str], deaf: str | None) -> None:
+    def __init__(self, sink: Sink, deaf: str | None) -> None:
         self.sink = sink
-        self.environ = environ
         self.deaf = deaf
         self.inside: dict[str, Any] = {}
         """What `inside` wrote; empty when nobody did."""
@@ -155,7 +153,9 @@ def _metrics(report: Report, told: Told, observed: Observed) -> None:
     elif not inside or inside["settings"]["level"] == "off" or _told(report, "sdk-disabled", "misfit"):
         report.note("metrics", "no metrics either, for the same reason")
     elif inside["owners"]["metrics"] == "application":
-        report.note("metrics", "the application has a meter provider of its own: metrics go where it sends them, not here")
+        report.note(
+            "metrics", "the application has a meter provider of its own: metrics go where it sends them, not here"
+        )
     else:
         text = f"{names.OPERATION_DURATION.name} did not come with it"
         report.problem("metrics", text, "please tell us, with the output of --json --verbose")
