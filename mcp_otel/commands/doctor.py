@@ -16,7 +16,7 @@ from mcp_otel.doctor.report import Report
 from mcp_otel.errors import McpOtelError
 
 ABOUT = """\
-find out what works and what does not, with the fix for each problem
+say what works, what does not, and the fix
 
 Without arguments: this Python, its settings, and whether telemetry arrives where it should. With -- COMMAND: a stdio
 server, started as `mcp-otel run` would, its telemetry sent to the doctor. With a URL: a running Streamable HTTP server.
