@@ -13,7 +13,8 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from mcp_otel import exit as ending
-from mcp_otel import export, seams, settings
+from mcp_otel import export, seams, settings, vendors
+from mcp_otel.governor import METRICS_ONLY
 from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
 from mcp_otel.settings import Settings
@@ -114,12 +115,33 @@ class Instrumentation:
             recorder.metrics = _metrics.get(meter_provider) or Metrics(meter_provider, __version__, READINGS)
             _metrics[meter_provider] = recorder.metrics
             recorder.metrics.source = recorder
-        if tracer_provider is not None and self.settings.level == "spans":
+        wanted = tracer_provider is not None and self.settings.level == "spans"
+        if tracer_provider is not None and wanted and not self._stand_back():
             tracer = tracer_provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
             chosen = self.settings
             recorder.spans = Spans(tracer, 0.0 if chosen.phase_spans == "all" else chosen.slow_overhead / 10)
         if self.settings.vitals == "on" and (recorder.metrics or recorder.spans or recorder.sinks):
             self._read_process()
+
+    def _stand_back(self) -> bool:
+        """Leave spans to another instrumentation of MCP, if there is one; otherwise look again now and then."""
+        recorder = self.recorder
+        if self.settings.spans == "always":
+            return False
+        try:
+            beside = vendors.active()
+        except Exception as error:
+            recorder.count_failure("vendors", error)
+            beside = ()
+        recorder.review = None if beside else self._stand_back
+        if beside:
+            # By the level, too: a span that is open already is still ended.
+            recorder.governor.cap(METRICS_ONLY)
+            warn(
+                "mcp-otel leaves spans to %s and says metrics only; MCP_OTEL_SPANS=always says both",
+                " and ".join(f"{vendor.name} {vendor.version or ''}".rstrip() for vendor in beside),
+            )
+        return bool(beside)
 
     def _read_process(self) -> None:
         recorder = self.recorder

@@ -94,6 +94,8 @@ class Recorder:
         """False once it is taken out: what the host still holds of our hooks then does nothing."""
         self.sinks: list[Callable[[Event], object]] = []
         self.prepare: Callable[[], object] | None = None
+        self.review: Callable[[], object] | None = None
+        """Runs when the governor does, every few seconds of traffic."""
         self.server_name: str | None = None
         self.live = Live(self.gate)
         self.sender = Sender(self)
@@ -245,6 +247,8 @@ class Recorder:
         cost["seams"] += call.boundaries * governor.boundary_cost
         if now >= governor.due:
             governor.tick(now, sum(cost.values()))
+            if self.review is not None:
+                self.review()
 
     # --- what is not one message
 

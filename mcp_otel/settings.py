@@ -28,6 +28,12 @@ class Settings:
         "how much is said at most: `off`, `metrics`, or `spans` (metrics and SERVER spans)",
         choices=("off", "metrics", "spans"),
     )
+    spans: str = _setting(
+        "auto",
+        "SERVER and CLIENT spans beside another instrumentation of MCP that opens a span for each message: `auto` (the "
+        "other one's only), or `always` (ours as well)",
+        choices=("auto", "always"),
+    )
     phase_spans: str = _setting(
         "slow",
         "which SERVER spans get child spans for their phases: `slow` (an overhead of `slow_overhead` or more, failed "

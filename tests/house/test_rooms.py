@@ -35,9 +35,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
     "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "vitals"}, set()),
     "vitals": ({"settings", "signals", "names"}, {"psutil", "objgraph"}),
+    "vendors": (set(), set()),
     "instrumentor": (
         {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
-        | {"vitals"},
+        | {"vitals", "vendors"},
         API,
     ),
     "demo": (set(), {"mcp", "pydantic", "starlette", "uvicorn"}),

@@ -15,7 +15,7 @@ from tests.promises.hosts import LINE
 
 ROOMS = (
     *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals"),
-    *("seams", "vitals"),
+    *("seams", "vendors", "vitals"),
 )
 HOOKS = ("before", "after")
 CARRIERS = {
