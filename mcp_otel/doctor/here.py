@@ -22,7 +22,9 @@ def examine(report: Report, environ: Mapping[str, str], patience: Patience) -> N
     report.ok(
         "opentelemetry", f"opentelemetry-sdk {opentelemetry}, opentelemetry-api {found.versions['opentelemetry-api']}"
     )
-    for vendor in found.installed:
+    for vendor in found.active:
+        report.note("vendor", f"{vendor['name']} {vendor['version']} instruments MCP here, too: {vendor['how']}")
+    for vendor in found.installed if not found.active else ():
         report.note("vendor", f"{vendor['name']} ({vendor['distribution']} {vendor['version']}) is installed, too")
     environment.check(report, environ)
     hooks.check(report)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import Any
+
+from mcp_otel import vendors
+from mcp_otel.vendors import Vendor
 
 OLDEST = (1, 24)
 """The oldest release of mcp that has users: see `dependencies` in pyproject.toml."""
@@ -22,7 +25,7 @@ class Layers:
 
 def read() -> Layers:
     """Look at this process; it imports nothing of what it looks for."""
-    return Layers({name: version(name) for name in SHOWN}, _vendors("active"), _vendors("installed"))
+    return Layers({name: version(name) for name in SHOWN}, _plain(vendors.active()), _plain(vendors.installed()))
 
 
 def version(distribution: str) -> str | None:
@@ -43,9 +46,5 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _vendors(which: str) -> list[dict[str, Any]]:
-    try:
-        room: Any = import_module("mcp_otel.vendors")
-        return [asdict(vendor) for vendor in getattr(room, which)()]
-    except Exception:
-        return []
+def _plain(found: tuple[Vendor, ...]) -> list[dict[str, Any]]:
+    return [asdict(vendor) for vendor in found]

@@ -43,7 +43,7 @@ def examine(
     observed = Observed(sink, deaf)
     try:
         told = converse(
-            words, _directed(watched, sink, folder), patience, lambda told: _wait(told, observed, folder, patience)
+            words, _directed(watched, sink, folder), patience, lambda told: _wait(report, told, observed, folder, patience)
         )
         observed.inside = _read(folder)
     except OSError as error:
@@ -86,10 +86,10 @@ def _directed(watched: Mapping[str, str], sink: Sink, folder: Path) -> dict[str,
     }
 
 
-def _wait(told: Told, observed: Observed, folder: Path, patience: Patience) -> None:
+def _wait(report: Report, told: Told, observed: Observed, folder: Path, patience: Patience) -> None:
     """Wait for what the probe should bring, if anything should."""
     observed.inside = _read(folder)
-    long = patience.seconds if observed.expects_spans() else min(1.0, patience.seconds)
+    long = patience.seconds if observed.expects_spans(report) else min(1.0, patience.seconds)
     patience.wait(observed.sink.changed, lambda: observed.ours(told), "the first span", long)
     long = patience.seconds if observed.expects_metrics() else min(1.0, patience.seconds)
     patience.wait(observed.sink.changed, lambda: observed.has_metrics(told), "the first metrics", long)

@@ -22,9 +22,11 @@ class Observed:
         self.inside: dict[str, Any] = {}
         """What `inside` wrote; empty when nobody did."""
 
-    def expects_spans(self) -> bool:
-        """Whether spans are sure to come here."""
-        return bool(self.inside) and self.inside["spans"] and self.inside["owners"]["traces"] == "mcp-otel"
+    def expects_spans(self, report: Report) -> bool:
+        """Whether spans should come here, after what `report` has found."""
+        if not self.inside or _told(report, "sampler"):
+            return False
+        return bool(self.inside["spans"] and self.inside["owners"]["traces"] == "mcp-otel")
 
     def expects_metrics(self) -> bool:
         """Whether metrics are."""
@@ -63,7 +65,9 @@ def judge(report: Report, told: Told, observed: Observed) -> None:
     report.topic = f"telemetry of the probe ({told.probed})"
     ours, others = observed.ours(told), observed.others(told)
     doers = sorted({span.scope or "a scope without a name" for span in others})
-    if ours and others:
+    if ours and others and observed.inside.get("settings", {}).get("spans") == "always":
+        report.note("one-span", f"two SERVER spans, ours and {', '.join(doers)}'s, as MCP_OTEL_SPANS=always wants it")
+    elif ours and others:
         report.problem(
             "one-span",
             f"{', '.join(doers)} makes a SERVER span of the same message: every message counts twice",
@@ -110,6 +114,9 @@ def _why_none(report: Report, told: Told, observed: Observed) -> None:
         report.note("one-span", f"no SERVER span, as level={inside['settings']['level']} wants it")
     elif _told(report, "sdk-disabled", "sampler", "misfit"):
         report.note("one-span", "no SERVER span: the reason is among the problems above")
+    elif inside["layers"]["active"]:
+        who = " and ".join(vendor["name"] for vendor in inside["layers"]["active"])
+        report.note("one-span", f"mcp-otel leaves spans to {who}, which sends them where it will, not here")
     elif inside["owners"]["traces"] == "application":
         count = inside["messages"].get(told.probed, 0)
         seen = "mcp-otel has seen the probe" if count else "but mcp-otel has not even seen the probe"

@@ -45,7 +45,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "launcher": ({"instrumentor"}, {"opentelemetry.instrumentation"}),
     "bootstrap": ({"door", "doctor"}, {"sitecustomize"}),
     "doctor": (
-        {"settings", "export", "recorder", "seams", "names", "version", "instrumentor"},
+        {"settings", "export", "recorder", "seams", "names", "version", "instrumentor", "vendors"},
         {"opentelemetry.proto", "opentelemetry.util", "psutil", "requests", "grpc", *API, *STATE},
     ),
     "door": ({"errors", "instrumentor", "settings", "version", "signals"}, API),
