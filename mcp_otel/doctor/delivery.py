@@ -73,6 +73,7 @@ def _found(report: Report, signal: str, name: str) -> bool:
         return True
     for line in list(notice.said)[since:] or [f"the exporter {name!r} cannot be had"]:
         text, _, fix = line.rpartition("; ")
+        fix = fix.replace("installed are", "use one that is installed:")
         report.problem(f"{signal}-exporter", text or line, fix or f"mend OTEL_{signal.upper()}_EXPORTER")
     return False
 

@@ -14,11 +14,12 @@ HTTP_PORT, GRPC_PORT = 4318, 4317
 
 
 class Address(NamedTuple):
-    """Where one signal goes: `own` says that the variable of this signal alone decides, so its path is final."""
+    """Where one signal goes. `given` is what its variable says; one of its `own` alone is used as it stands."""
 
     signal: str
     grpc: bool
     url: str
+    given: str
     own: bool
 
     @property
@@ -44,12 +45,10 @@ def address(environ: Mapping[str, str], signal: str, grpc: bool) -> Address:
     """Where OpenTelemetry's exporter would send `signal`."""
     own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
     if own:
-        return Address(signal, grpc, own, True)
-    shared = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-    if grpc:
-        return Address(signal, True, shared or f"http://localhost:{GRPC_PORT}", False)
-    base = shared or f"http://localhost:{HTTP_PORT}"
-    return Address(signal, False, f"{base.removesuffix('/')}/v1/{signal}", False)
+        return Address(signal, grpc, own, own, True)
+    given = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    given = given or f"http://localhost:{GRPC_PORT if grpc else HTTP_PORT}"
+    return Address(signal, grpc, given if grpc else f"{given.removesuffix('/')}/v1/{signal}", given, False)
 
 
 def knock(address: Address, environ: Mapping[str, str], seconds: float) -> Answer:
@@ -69,7 +68,7 @@ def _http(address: Address, environ: Mapping[str, str], seconds: float) -> Answe
 
     scheme = urlsplit(address.url).scheme
     if scheme not in ("http", "https"):
-        return Answer("is no URL", "has no http:// or https://", f"export {address.variable}=http://{address.url}")
+        return Answer("is no URL", "has no http:// or https://", f"export {address.variable}=http://{address.given}")
     certificate = _of(environ, "CERTIFICATE", address.signal)
     pair = _of(environ, "CLIENT_CERTIFICATE", address.signal), _of(environ, "CLIENT_KEY", address.signal)
     headers = {"Content-Type": "application/x-protobuf", **_headers(environ, address.signal)}
@@ -157,7 +156,7 @@ def _timeout(address: Address, seconds: float) -> Answer:
 
 def _tls(address: Address, text: str) -> Answer:
     if "WRONG_VERSION" in text or "record layer" in text or "UNKNOWN_PROTOCOL" in text:
-        why, fix = "it does not speak TLS", f"export {address.variable}={address.url.replace('https://', 'http://')}"
+        why, fix = "it does not speak TLS", f"export {address.variable}={address.given.replace('https://', 'http://')}"
         return Answer("is open", why, fix)
     why = "its certificate is not trusted" if "CERTIFICATE_VERIFY" in text else f"TLS fails: {text[-150:]}"
     return Answer("is open", why, "export OTEL_EXPORTER_OTLP_CERTIFICATE=the file of the authority that signed it")
@@ -198,11 +197,11 @@ def _refusal(address: Address, error: Any, plain: bool, seconds: float, has_head
         return Answer(said, f"it takes no {address.signal}", "is there a pipeline for them in the Collector?")
     if not plain and urlsplit(address.url).scheme != "https":
         why = "without http:// the exporter speaks TLS, and it does not"
-        return Answer(said, why, f"export {address.variable}=http://{address.url}")
+        return Answer(said, why, f"export {address.variable}=http://{address.given}")
     if not plain:
         why = "TLS fails: it speaks none, or its certificate is not trusted"
         return Answer(said, why, "use http:// if it speaks none, else export OTEL_EXPORTER_OTLP_CERTIFICATE=FILE")
-    if "http1" in text or "HTTP/1" in text or "settings frame" in text or "Socket closed" in text:
+    if any(sign in text.lower() for sign in ("http1", "http/1", "http/2", "settings frame", "socket closed")):
         fix = f"export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or use its gRPC port ({GRPC_PORT})"
         return Answer(said, "what listens there does not speak gRPC", fix)
     return Answer(said, text[:200], f"mend {address.variable}, or look at the log of the Collector")

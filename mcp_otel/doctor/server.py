@@ -43,7 +43,10 @@ def examine(
     observed = Observed(sink, deaf)
     try:
         told = converse(
-            words, _directed(watched, sink, folder), patience, lambda told: _wait(report, told, observed, folder, patience)
+            words,
+            _directed(watched, sink, folder),
+            patience,
+            lambda told: _wait(report, told, observed, folder, patience),
         )
         observed.inside = _read(folder)
     except OSError as error:

@@ -42,8 +42,7 @@ class Sink:
         """Scope, metric and labels of each series."""
         self.foreign: set[str] = set()
         """First lines of requests that were no OTLP over HTTP."""
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._door())
-        self._http.daemon_threads = True
+        self._http = _Listening(("127.0.0.1", 0), self._door())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -109,6 +108,13 @@ class Sink:
                 pass
 
         return Door
+
+
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a server that ends in the midst of an export is no trouble of ours
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:

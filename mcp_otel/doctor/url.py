@@ -163,7 +163,10 @@ def _status(url: str, reply: Reply) -> tuple[str, str]:
     if status == 401:
         wants = reply.headers.get("WWW-Authenticate", "")
         asked = f" ({wants.partition(' ')[0]})" if wants else ""
-        return f"it wants to know who we are: 401{asked}", f'mcp-otel doctor --header "Authorization: Bearer TOKEN" {url}'
+        return (
+            f"it wants to know who we are: 401{asked}",
+            f'mcp-otel doctor --header "Authorization: Bearer TOKEN" {url}',
+        )
     if status in (403, 421):
         text = f"it does not let us in: {status} {reply.text[:60].strip()}".rstrip()
         return text, f"is {parts.netloc} among the hosts (and our user among those) that it allows?"

@@ -54,7 +54,7 @@ class Doctor:
             self._monkeypatch.setenv(name, value)
         status = main(["doctor", "--json", *words])
         said = self._capsys.readouterr()
-        assert said.err == ""
+        assert not said.err, said.err
         report = json.loads(said.out)
         assert report["healthy"] is (status == 0)
         return Seen(status, report)

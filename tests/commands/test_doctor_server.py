@@ -17,9 +17,7 @@ from tests.commands.launching import HOME, clean_environment, mcp_otel_command
 from tests.commands.test_bootstrap import environment_without_us
 
 
-def test_a_healthy_server_is_said_to_be_healthy_and_none_of_its_tools_is_called(
-    doctor: Doctor, tmp_path: Path
-) -> None:
+def test_a_healthy_server_is_said_to_be_healthy_and_none_of_its_tools_is_called(doctor: Doctor, tmp_path: Path) -> None:
     seen = doctor.patient(PATIENT_PIDS=str(tmp_path / "pids"))
     assert (seen.status, seen.problems) == (0, [])
     assert seen.text("greeting", "ok") == "patient 1.0 speaks MCP 2025-11-25"
@@ -110,9 +108,7 @@ def test_who_doubles_spans_is_named(doctor: Doctor) -> None:
 def test_spans_left_to_another_are_no_problem(doctor: Doctor) -> None:
     seen = doctor.patient("doubles", MCP_OTEL_LEVEL="metrics")
     assert (seen.status, seen.problems) == (0, [])
-    assert seen.text("one-span", "ok") == (
-        "the SERVER span is rival's; mcp-otel adds none, so no message counts twice"
-    )
+    assert seen.text("one-span", "ok") == ("the SERVER span is rival's; mcp-otel adds none, so no message counts twice")
     assert seen.text("metrics", "ok") == "mcp.server.operation.duration came with it"
 
 
@@ -181,7 +177,11 @@ def test_what_cannot_be_started_is_a_problem(doctor: Doctor, tmp_path: Path) -> 
 def test_an_sdk_that_is_too_old_is_said(doctor: Doctor, tmp_path: Path) -> None:
     pretend(tmp_path, "1.2.0")
     seen = doctor.patient(PYTHONPATH=os.pathsep.join((HOME, str(tmp_path))))
-    assert ("mcp", "mcp 1.2.0 is older than 1.24, the first that is covered", "pip install 'mcp>=1.24'") in seen.problems
+    assert (
+        "mcp",
+        "mcp 1.2.0 is older than 1.24, the first that is covered",
+        "pip install 'mcp>=1.24'",
+    ) in seen.problems
     assert seen.status == 1
 
 
