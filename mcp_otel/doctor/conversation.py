@@ -56,7 +56,7 @@ def converse(
     except NoAnswerError as silence:
         told.silence = silence
     finally:
-        told.ending = pipe.end()
+        told.ending = pipe.end(hangs=told.silence is not None and not told.silence.ended)
         told.noise, told.errors = pipe.noise, list(pipe.errors)
     return told
 

@@ -20,8 +20,8 @@ from mcp_otel.doctor.patience import Patience
 
 MAX_LINE = 64_000_000
 MAX_NOISE, MAX_ERRORS = 20, 200
-LEAVING = 2.0
-"""Seconds that MCP clients give a server after they closed its stdin."""
+LEAVING, HANGING = 2.0, 0.3
+"""Seconds that MCP clients give a server after they closed its stdin, and that one gets which does not answer."""
 
 
 class NoAnswerError(Exception):
@@ -94,13 +94,13 @@ class Pipe:
         with suppress(OSError):
             self._send(messages.request(method, None, None))
 
-    def end(self) -> Ending:
-        """Leave as a client does; then whatever is needed, until it and all that it has started are gone."""
+    def end(self, hangs: bool = False) -> Ending:
+        """Leave as a client does (sooner one that `hangs`), then do what it takes until all that it started is gone."""
         below = _descendants(self.popen.pid)
         assert self.popen.stdin is not None
         with suppress(OSError):
             self.popen.stdin.close()
-        by_itself = self._ended_within(LEAVING)
+        by_itself = self._ended_within(HANGING if hangs else LEAVING)
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.popen.poll() is None:
                 _signal_group(self.popen.pid, number)
