@@ -23,7 +23,7 @@ server, started as `mcp-otel run` would, its telemetry sent to the doctor. With 
 Tools are never called: a greeting, a ping and listings are all that is sent.
 Exit status: 0 healthy, 1 problems found, 2 a wrong command line."""
 SECONDS = 10.0
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Whoever ends us must not leave the server behind."""
 USAGE = "mcp-otel doctor [options] [-- COMMAND [ARGUMENT ...] | URL]"
 

@@ -107,3 +107,8 @@ def difference(one: object, other: object, path: str = "result") -> str | None:
         )
         return next((found for found in pairs if found is not None), None)
     return None if one == other else path
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a thing."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

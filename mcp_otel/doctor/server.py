@@ -124,7 +124,7 @@ def _greeting(report: Report, told: Told, bare: Told, patience: Patience) -> Non
     version = about.get("protocolVersion") or messages.MODERN
     report.ok("greeting", f"{info.get('name', 'it')} {info.get('version', '')}".strip() + f" speaks MCP {version}")
     tools = told.result("tools/list").get("tools")
-    listed = f"{len(tools)} tools listed, " if isinstance(tools, list) else ""
+    listed = f"{messages.counted(len(tools), 'tool')} listed, " if isinstance(tools, list) else ""
     failed = messages.error_of(told.answers[told.probed or method])
     if failed is None:
         report.ok("probe", f"{listed}{told.probed} answered in {1000 * told.seconds:.1f} ms")

@@ -71,7 +71,7 @@ def _look(report: Report, web: Web, about: dict[str, Any], modern: bool) -> str 
         tools = ((listed.body or {}).get("result") or {}).get("tools")
         if isinstance(tools, list):
             more = ", and more pages" if (listed.body or {})["result"].get("nextCursor") else ""
-            report.ok("tools", f"{len(tools)} tools listed in {1000 * listed.seconds:.0f} ms{more}")
+            report.ok("tools", f"{messages.counted(len(tools), 'tool')} listed in {1000 * listed.seconds:.0f} ms{more}")
         else:
             report.problem("tools", f"tools/list fails: {_said(listed)}", "look at the log of the server")
     method, probe = _probe(modern), Probe.new()

@@ -17,7 +17,9 @@ def test_a_client_says_how_many_messages_it_has_sent_and_how_long_it_waited() ->
     status, _ = client.leave(30)
     assert status == 0
     said = "\n".join(client.errors)
-    assert re.match(r"\nmcp-otel: MCP client \(pid \d+\) after [\d.]+ m?s\n7 messages sent, none received\n", said), said
+    assert re.match(r"\nmcp-otel: MCP client \(pid \d+\) after [\d.]+ m?s\n7 messages sent, none received\n", said), (
+        said
+    )
     assert re.search(r"^ +sent  failed +p50 +p95$", said, re.MULTILINE)
     # Whoever is not among the tools has no name; with it that is another kind of request.
     for row in ("open_ticket +2 +1", "initialize +1 +-", "tools/list +1 +-", "ping +1 +-", "_other +1 +1"):

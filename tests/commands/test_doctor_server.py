@@ -21,7 +21,7 @@ def test_a_healthy_server_is_said_to_be_healthy_and_none_of_its_tools_is_called(
     seen = doctor.patient(PATIENT_PIDS=str(tmp_path / "pids"))
     assert (seen.status, seen.problems) == (0, [])
     assert seen.text("greeting", "ok") == "patient 1.0 speaks MCP 2025-11-25"
-    assert seen.text("probe", "ok").startswith("1 tools listed, ping answered in ")
+    assert seen.text("probe", "ok").startswith("1 tool listed, ping answered in ")
     assert seen.text("stdout", "ok") == "its stdout carries nothing but JSON-RPC"
     assert seen.text("same", "ok") == "it answers the same without mcp-otel"
     assert seen.text("one-span", "ok") == "exactly one SERVER span, ours"
@@ -201,6 +201,38 @@ def test_an_environment_without_us_is_told_how_to_get_us(
     [problem] = [problem for problem in seen.problems if problem[0] == "one-span"]
     assert problem[1] == f"{python} does not have mcp-otel, so this server runs unobserved."
     assert problem[2] == f"{python} -m pip install mcp-otel (without pip: uv pip install -p {python} mcp-otel)"
+
+
+NEWEST = """
+import json, sys
+
+def say(body):
+    print(json.dumps({"jsonrpc": "2.0", **body}), flush=True)
+
+for line in sys.stdin:
+    body = json.loads(line)
+    if body.get("method") == "initialize":
+        error = {"code": -32022, "message": "Unsupported protocol version"}
+        say({"id": body["id"], "error": error})
+    elif body.get("method") == "server/discover":
+        assert body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == "2026-07-28"
+        say({"id": "mine", "method": "ping"})
+        assert json.loads(sys.stdin.readline()) == {"jsonrpc": "2.0", "id": "mine", "result": {}}
+        say({"id": body["id"], "result": {"serverInfo": {"name": "newest"}, "capabilities": {}}})
+"""
+
+
+def test_a_server_of_the_newest_version_is_spoken_to_in_it_and_one_without_mcp_is_unobserved(doctor: Doctor) -> None:
+    seen = doctor("--", sys.executable, "-c", NEWEST)
+    assert seen.text("greeting", "ok") == "newest speaks MCP 2026-07-28"
+    assert seen.text("probe", "ok").startswith("server/discover answered in ")
+    assert seen.problems == [
+        (
+            "one-span",
+            "no SERVER span: no Python that imports mcp has been started with our environment",
+            "is it a Python server? sudo, env -i and containers drop PYTHONPATH: put `mcp-otel run --` inside them",
+        )
+    ]
 
 
 def test_a_python_that_ignores_its_environment_is_found(doctor: Doctor) -> None:
