@@ -7,6 +7,9 @@ CONTRIB := opentelemetry-instrumentation==0.66b1 opentelemetry-exporter-promethe
 	opentelemetry-distro==0.66b1
 # The last of each line that keep sessions which their clients have ended: leaks that nobody made up.
 LEAKING := mcp_1_29 mcp_2_1
+# Other instrumentations of MCP. The first line has AWS's, too, which decides on the versions of OpenTelemetry there.
+VENDORS := logfire==5.2.0 sentry-sdk==2.75.0 ddtrace==4.16.0 openlit==1.45.0 \
+	opentelemetry-instrumentation-mcp==0.62.4 openinference-instrumentation-mcp==2.0.13
 REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
 
 CACHE := $(or $(MCP_OTEL_CACHE),$(HOME)/.cache/mcp-otel)
@@ -29,7 +32,7 @@ endef
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(LEAKING:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
+test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(LEAKING:%=$(VENVS)/%/.made) $(VENVS)/vendors_1/.made $(VENVS)/vendors_2/.made ## every test, on both lines of the SDK
 	@failed=0; for line in mcp2 mcp1; do \
 	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep '^mcp==')"; \
 	  $(VENVS)/$$line/bin/python -m pytest || failed=1; \
@@ -83,6 +86,13 @@ $(VENVS)/mcp_1_29/.made: pyproject.toml Makefile
 
 $(VENVS)/mcp_2_1/.made: pyproject.toml Makefile
 	$(call venv,mcp_2_1,--editable . mcp==2.1.1 $(OTEL))
+
+$(VENVS)/vendors_1/.made: pyproject.toml Makefile
+	$(call venv,vendors_1,--editable . mcp==1.30.0 $(VENDORS) aws-opentelemetry-distro==0.21.0 \
+	opentelemetry-sdk==1.44.0 opentelemetry-exporter-otlp==1.44.0 opentelemetry-instrumentation==0.65b0)
+
+$(VENVS)/vendors_2/.made: pyproject.toml Makefile
+	$(call venv,vendors_2,--editable . mcp==2.3.0 $(VENDORS) $(OTEL) $(CONTRIB))
 
 $(VENVS)/demo/.made: pyproject.toml Makefile
 	$(call venv,demo,. mcp-server-time)

@@ -32,8 +32,8 @@ HTTP_PORT = 4318
 PROMETHEUS_PORT = 9464
 QUEUE = 2048
 
-_retired: weakref.WeakSet[object] = weakref.WeakSet()
-"""Providers of ours that were closed: OpenTelemetry never lets go of a global one."""
+_retired: list[weakref.ref[Any]] = []
+"""Providers of ours that were closed and still live: OpenTelemetry never lets go of a global one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,9 @@ class Delivery:
         ending.disarm()
         for flusher in self._flushers:
             flusher.stop()
-        _retired.update([self.tracer_provider] if self.owns_traces else [])
-        _retired.update([self.meter_provider] if self.owns_metrics else [])
+        _retired[:] = [each for each in _retired if each() is not None]
+        _retired.extend(weakref.ref(self.tracer_provider) for _ in range(self.owns_traces))
+        _retired.extend(weakref.ref(self.meter_provider) for _ in range(self.owns_metrics))
         # With a dead endpoint the SDK joins its threads for up to half a minute: that goes on behind.
         closing = Thread(target=self._shut_down, args=(account,), name="mcp-otel close", daemon=True)
         try:
@@ -201,7 +202,8 @@ def _ours(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _living(provider: Any) -> Any:
-    return None if provider in _retired else provider
+    # By identity: there are providers without a hash (Logfire's).
+    return None if any(each() is provider for each in _retired) else provider
 
 
 def _names(environ: Mapping[str, str], signal: str, complaints: dict[str, None]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
@@ -31,11 +31,21 @@ from mcp_otel.vitals.sessions import Doors
 
 _lock = threading.Lock()
 _active: Instrumentation | None = None
-_metrics: WeakKeyDictionary[MeterProvider, Metrics] = WeakKeyDictionary()
+_metrics: list[tuple[ref[MeterProvider], Metrics]] = []
 _totals = Totals()
 _lasting = Lasting()
 _contexts = Contexts()
 """An SDK keeps its instruments for ever and a sum never falls: all of these outlive one instrumentation."""
+
+
+def metrics_of(provider: MeterProvider) -> Metrics:
+    """The instruments of `provider`, made once; by identity, for there are providers without a hash (Logfire's)."""
+    _metrics[:] = [(held, made) for held, made in _metrics if held() is not None]
+    for held, made in _metrics:
+        if held() is provider:
+            return made
+    _metrics.append((ref(provider), Metrics(provider, __version__, READINGS)))
+    return _metrics[-1][1]
 
 
 class Host:
@@ -112,8 +122,7 @@ class Instrumentation:
         meter_provider = meter_provider or delivery.meter_provider
         recorder.owns_spans = delivery.owns_traces
         if meter_provider is not None:
-            recorder.metrics = _metrics.get(meter_provider) or Metrics(meter_provider, __version__, READINGS)
-            _metrics[meter_provider] = recorder.metrics
+            recorder.metrics = metrics_of(meter_provider)
             recorder.metrics.source = recorder
         wanted = tracer_provider is not None and self.settings.level == "spans"
         if tracer_provider is not None and wanted and not self._stand_back():

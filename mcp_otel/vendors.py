@@ -5,7 +5,6 @@ Nothing is imported: who has patched the SDK has been imported, and is found by 
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -80,11 +79,11 @@ def installed() -> tuple[Vendor, ...]:
 
 
 def _function(place: str) -> Any:
-    """The function there, as its owner holds it; None where this process has none."""
+    """The function there, as its owner itself holds it; None where this process has none."""
     module, _, path = place.partition(":")
     found: Any = sys.modules.get(module)
     for name in path.split("."):
-        found = inspect.getattr_static(found, name, None)
+        found = getattr(found, "__dict__", {}).get(name)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import Any
 
 from mcp_otel.call import HANDLER, Call
@@ -33,7 +33,7 @@ class Patches:
         except AttributeError:
             raise MisfitError(f"{_named(owner)} has no {name}") from None
         inner = original.__func__ if isinstance(original, staticmethod) else original
-        made: Any = make(inner)
+        made: Any = make(_bound(inner) if inspect.isclass(owner) and inner is original else inner)
         if isinstance(original, staticmethod):
             made = staticmethod(made)
         own = vars(owner).get(name, _ABSENT)
@@ -232,6 +232,18 @@ class StreamFacade:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Any:
         return await self._stream.__aexit__(kind, error, trace)
+
+
+def _bound(original: Any) -> Any:
+    """`original`, bound as on every lookup: a foreign wrapper (wrapt's) knows its instance by that alone."""
+    if type(original) is FunctionType:
+        return original
+
+    @functools.wraps(original)
+    def bound(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original.__get__(self, type(self))(*args, **kwargs)
+
+    return bound
 
 
 def _named(owner: Any) -> str:

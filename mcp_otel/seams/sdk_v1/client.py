@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mcp_otel.outgoing import Peer, sending
@@ -57,6 +58,14 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(session, "_received_request", lambda original: _serving(recorder, original))
     patches.replace(session, "__init__", lambda original: _making(recorder, original))
     patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
+    install_inherited(session, recorder, patches)
+
+
+def install_inherited(session: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook what `session` has of `BaseSession`'s by itself: somebody has wrapped it there before us, past our hook."""
+    for name, notifies in (("send_request", False), ("send_notification", True)):
+        if name in vars(session):
+            patches.replace(session, name, partial(_sending, recorder, notifies=notifies))
 
 
 def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:

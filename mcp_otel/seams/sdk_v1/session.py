@@ -161,6 +161,7 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(session, "_received_request", lambda original: _request(recorder, original))
     patches.replace(session, "_received_notification", lambda original: _notification(recorder, original))
     patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
+    client.install_inherited(session, recorder, patches)
     patches.replace(session, "send_request", lambda original: asking(recorder, original))
 
 
