@@ -30,7 +30,7 @@ def check(report: Report) -> None:
         text = f"mcp-otel cannot be imported: {type(error).__name__}: {error}"
         report.problem("import", text, "mend what the message names; a variable above may be the cause")
         return
-    modules = _modules(seams.SEAMS)
+    modules = _modules(seams)
     for library, failed in _imported(modules).items():
         report.problem("import", f"{library} cannot be imported: {failed}", f"is the package {library} whole here?")
     before = _held(modules)
@@ -41,7 +41,7 @@ def check(report: Report) -> None:
     left = _changed(before)
     told = list(notice.said)[since:]
     for line in told:
-        report.problem("misfit", line, UPGRADE.format(library="mcp"))
+        misfit(report, line)
     if left:
         report.problem("undo", f"{len(left)} names did not come out again", "please tell us, with these names", *left)
     if not any(modules.values()):
@@ -57,10 +57,11 @@ def check(report: Report) -> None:
         report.problem("hooks", "not a single hook went in", "please tell us, with the output of --json")
 
 
-def _modules(table: Any) -> dict[str, list[str]]:
+def _modules(seams: Any) -> dict[str, list[str]]:
+    """The modules that are hooked, by library."""
     found: dict[str, list[str]] = {}
-    for library, lines in table.items():
-        version = layers.version(library)
+    for library, lines in seams.SEAMS.items():
+        version = seams._version(library)
         if version is None:
             continue
         major = next(iter(layers.numbers(version)), max(lines))
@@ -131,8 +132,16 @@ def releases(report: Report, versions: dict[str, str | None]) -> None:
         report.ok("mcp", f"mcp {version}" + (f", newer than {line[1]}, up to which it was read" if newer else ""))
     fastmcp = versions.get("fastmcp")
     if fastmcp is not None:
-        known = " (hooked)" if table is not None and "fastmcp" in table else " (by the SDK under it)"
-        report.ok("fastmcp", f"fastmcp {fastmcp}{known}")
+        lines = (table or {}).get("fastmcp")
+        known = lines is None or next(iter(layers.numbers(fastmcp)), None) in lines
+        how = "seen by the SDK under it" if lines is None else "hooked" if known else "of a line that is not known"
+        (report.ok if known else report.note)("fastmcp", f"fastmcp {fastmcp}, {how}")
+
+
+def misfit(report: Report, line: str) -> None:
+    """Say that a library was left alone, as `line` has it."""
+    words = line.split()  # mcp-otel leaves LIBRARY VERSION alone: ...
+    report.problem("misfit", line, UPGRADE.format(library=words[2] if len(words) > 2 else "mcp"))
 
 
 def _table() -> tuple[Any, str]:

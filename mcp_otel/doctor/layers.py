@@ -25,7 +25,9 @@ class Layers:
 
 def read() -> Layers:
     """Look at this process; it imports nothing of what it looks for."""
-    return Layers({name: version(name) for name in SHOWN}, _plain(vendors.active()), _plain(vendors.installed()))
+    versions = {name: version(name) for name in SHOWN}
+    versions["fastmcp"] = versions["fastmcp"] or version("fastmcp-slim")
+    return Layers(versions, _plain(vendors.active()), _plain(vendors.installed()))
 
 
 def version(distribution: str) -> str | None:

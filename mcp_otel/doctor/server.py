@@ -220,7 +220,7 @@ def _layers(report: Report, observed: Observed) -> None:
     report.note("owner", f"providers: {said}")
     for line in inside["notices"]:
         if " alone: " in line:
-            report.problem("misfit", line, hooks.UPGRADE.format(library="mcp"))
+            hooks.misfit(report, line)
         elif not any(line in check.text or check.text in line for check in report.problems):
             report.note("notice", f"it said: {line}")
     if inside["failures"]:
