@@ -103,7 +103,8 @@ class _Process:
         }
 
     def _who_owns(self, theirs: dict[str, str | None]) -> dict[str, str]:
-        has = {"traces": self._recorder.spans is not None, "metrics": self._recorder.metrics is not None}
+        recorder = self._recorder
+        has = {"traces": recorder.spans is not None or recorder.owns_spans, "metrics": recorder.metrics is not None}
         return {
             signal: "application" if theirs[signal] is not None else "mcp-otel" if has[signal] else "nobody"
             for signal in has

@@ -217,7 +217,8 @@ def _layers(report: Report, observed: Observed) -> None:
         report.note("vendor", text)
     owners = {"mcp-otel": "mcp-otel's", "application": "the application's own", "nobody": "nobody's"}
     said = ", ".join(f"{signal} {owners[owner]}" for signal, owner in inside["owners"].items())
-    report.note("owner", f"providers: {said}")
+    if inside["messages"]:  # they wait for the first message
+        report.note("owner", f"providers: {said}")
     for line in inside["notices"]:
         if " alone: " in line:
             hooks.misfit(report, line)
