@@ -43,7 +43,11 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "demo": (set(), {"mcp", "pydantic", "starlette", "uvicorn"}),
     "launcher": ({"instrumentor"}, {"opentelemetry.instrumentation"}),
-    "bootstrap": ({"door"}, {"sitecustomize"}),
+    "bootstrap": ({"door", "doctor"}, {"sitecustomize"}),
+    "doctor": (
+        {"settings", "export", "recorder", "seams", "names", "version", "instrumentor", "vendors"},
+        {"opentelemetry.proto", "opentelemetry.util", "psutil", "requests", "grpc", *API, *STATE},
+    ),
     "door": ({"errors", "instrumentor", "settings", "version", "signals"}, API),
 }
 FREE = "commands"
