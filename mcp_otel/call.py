@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from mcp_otel.event import PHASES, Blocked, Fault, Lap, Phase
+from mcp_otel.event import PHASES, Blocked, Captured, Fault, Lap, Phase
 from mcp_otel.methods import CALLER_FAULTS, CANCELLED, NO_METHOD, OTHER
 from mcp_otel.signals.names import TOOL_ERROR
 
@@ -38,6 +38,7 @@ class Call:
         "blocked",
         "boundaries",
         "cancelled",
+        "captured",
         "closed",
         "cpu",
         "done",
@@ -79,6 +80,7 @@ class Call:
         self.blocked: tuple[str, str] | None = None
         """Where its step in progress blocks its event loop: `file:line` and function. Set in another thread."""
         self.cancelled = False
+        self.captured: tuple[Captured, ...] = ()
         self.closed = False
         self.boundaries = 0
         self.cpu: dict[Phase, float] | None = None

@@ -46,4 +46,5 @@ def finished(call: Call, ended: int, gate: privacy.Gate, detailed: Callable[[Cal
         fault=outcome.fault,
         error=outcome.error,
         code=outcome.code,
+        captured=call.captured,
     )

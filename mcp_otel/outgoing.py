@@ -15,9 +15,10 @@ from opentelemetry import context as otel_context
 from opentelemetry import propagate
 from opentelemetry.context import Context
 
-from mcp_otel.event import Event, Fault
+from mcp_otel.event import Captured, Event, Fault
 from mcp_otel.methods import CALLER_FAULTS, NO_METHOD, about
 from mcp_otel.signals import privacy
+from mcp_otel.signals.capture import Capture
 from mcp_otel.signals.names import REQUEST_ID, TOOL_ERROR
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Outgoing:
     """One message from before its encoding until it is answered, or, without an id, sent."""
 
     __slots__ = (
+        "captured",
         "injected",
         "method",
         "name",
@@ -74,6 +76,7 @@ class Outgoing:
     )
 
     def __init__(self, method: str, peer: Peer | None) -> None:
+        self.captured: tuple[Captured, ...] = ()
         self.injected = False
         self.wire = method
         """Its method as it goes over the wire."""
@@ -102,9 +105,12 @@ class Sender:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def send(self, method: str, name: object, peer: Peer | None, quiet: bool = False) -> _Entered | None:
+    def send(
+        self, method: str, name: object, peer: Peer | None, quiet: bool = False, params: object = None
+    ) -> _Entered | None:
         """A request or notification is about to be sent: make it and its span current here, until `sent`.
 
+        `params` as a mapping or with attributes: what of it the owner's settings let out is taken here.
         A `quiet` one has no span: a server's progress and log messages, of which one call may send hundreds.
         """
         recorder = self._recorder
@@ -122,6 +128,10 @@ class Sender:
                 if traits.target is not None and outgoing.name and recorder.gate.knows(traits.target, outgoing.name):
                     outgoing.target = outgoing.name
                 outgoing.span = recorder.spans.start_client(outgoing.method, outgoing.target, outgoing.start)
+                if recorder.capture is not None:
+                    outgoing.captured = recorder.capture.asked(
+                        outgoing.span, outgoing.method, outgoing.name, params, None
+                    )
                 token = otel_context.attach(recorder.spans.within(outgoing.span, None, otel_context.get_current()))
             return outgoing, sending.set(outgoing), token
         except Exception as error:
@@ -146,8 +156,11 @@ class Sender:
             self._recorder.count_failure("inject", error)
             return None
 
-    def sent(self, entered: _Entered, result: object, failure: BaseException | None) -> None:
-        """What was sent is answered, has failed, or (a notification) is on its way."""
+    def sent(self, entered: _Entered, result: object, failure: BaseException | None, whole: object = None) -> None:
+        """What was sent is answered, has failed, or (a notification) is on its way.
+
+        `result` is what we read of it, `whole` all of it.
+        """
         recorder = self._recorder
         outgoing, current, token = entered
         ended = perf_counter_ns()
@@ -162,6 +175,8 @@ class Sender:
         try:
             if failure is None and isinstance(result, Mapping):
                 self._learn(outgoing, result)
+            if recorder.capture is not None and outgoing.span is not None:
+                self._capture(recorder.capture, outgoing, whole, failure)
             recorder.tell(self._event(outgoing, ended, result, failure), outgoing.span, outgoing.target)
         except Exception as error:
             recorder.count_failure("sent", error)
@@ -189,6 +204,11 @@ class Sender:
         if outgoing.method == "initialize" and isinstance(result.get("protocolVersion"), str):
             outgoing.peer.version = result["protocolVersion"]
         self._recorder.learn_listed(outgoing.traits.lists, result)
+
+    def _capture(self, capture: Capture, outgoing: Outgoing, result: object, failure: BaseException | None) -> None:
+        span = outgoing.span
+        outgoing.captured += capture.answered(span, outgoing.method, outgoing.name, result, failure)
+        outgoing.captured += capture.connected(span, outgoing.peer.session_id)
 
     def _event(self, outgoing: Outgoing, ended: int, result: object, failure: BaseException | None) -> Event:
         peer, gate = outgoing.peer, self._recorder.gate
@@ -220,6 +240,7 @@ class Sender:
             fault=fault,
             error=error,
             code=code,
+            captured=outgoing.captured,
         )
 
 
