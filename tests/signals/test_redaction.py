@@ -11,8 +11,8 @@ import mcp_otel
 from mcp_otel.signals.redaction import DEEPEST, REDACTED, redact
 
 SECRET = "hunter2hunter2"
-NAMES = """password db_password Passwd PASSPHRASE client_secret secretKey token access_token idToken Authorization api_key
-API-Key apiKey x-api-key Set-Cookie credentials privateKey access_key session_id sessionId auth pwd jwt"""
+NAMES = """password db_password Passwd PASSPHRASE client_secret secretKey token access_token idToken Authorization
+api_key API-Key apiKey x-api-key Set-Cookie credentials privateKey access_key session_id sessionId auth pwd jwt"""
 HOSTILE = (
     *("token" * 20_000, "a" * 100_000, 'password="' + "\\" * 100_000, "secret:" + " " * 100_000, "://" + "a" * 100_000),
     *("bearer " * 20_000, "token-" * 20_000, "password=[" * 10_000, "://" * 30_000, "password" + "-" * 100_000),
