@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 
 from mcp_otel.event import PHASES, Blocked, Captured, Fault, Lap, Phase
 from mcp_otel.methods import CALLER_FAULTS, CANCELLED, NO_METHOD, OTHER
+from mcp_otel.signals import privacy
 from mcp_otel.signals.names import TOOL_ERROR
 
 DECODE, VALIDATE, QUEUE, HANDLER, PEER, ENCODE, WRITE = range(len(PHASES))
@@ -309,6 +310,7 @@ class Outcome(NamedTuple):
     @classmethod
     def of(cls, call: Call, code: int | None, result: object) -> Outcome:
         """Classify an answer by the conventions' table; a seam's own knowledge decides only who is at fault."""
+        code = None if code is None else privacy.code(code)
         if call.cancelled or code == CANCELLED:
             return cls("caller", "cancelled", code)
         if call.closed:

@@ -219,7 +219,7 @@ class Sender:
             method=outgoing.method,
             target=gate.target(outgoing.traits.target, outgoing.name),
             notification=outgoing.request_id is None,
-            request_id=None if outgoing.request_id is None else str(outgoing.request_id)[:128],
+            request_id=privacy.request_id(outgoing.request_id),
             session=None if session_id is None else privacy.session(session_id),
             protocol_version=privacy.version(peer.version),
             transport=peer.transport,
@@ -254,6 +254,7 @@ def _outcome(method: str, result: object, failure: BaseException | None) -> tupl
     code = getattr(getattr(failure, "error", None), "code", None)
     if not isinstance(code, int):
         return "server", type(failure).__name__, None
+    code = privacy.code(code)
     if code in TIMEOUTS:
         return "server", "timeout", None
     return ("caller" if code in CALLER_FAULTS else "server"), str(code), code

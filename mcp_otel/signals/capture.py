@@ -16,6 +16,7 @@ from opentelemetry.trace import Span
 from mcp_otel.event import Captured
 from mcp_otel.settings import Settings
 from mcp_otel.signals.names import CAPTURED
+from mcp_otel.signals.privacy import utf8
 from mcp_otel.signals.redaction import DEEPEST, Redact, redact
 
 LARGEST = 1024
@@ -98,11 +99,6 @@ def bounded(value: object, size: int) -> tuple[Any, bool]:
     """The first `size` characters or so of `value` as plain JSON values, and whether that is not all of it."""
     copy = _Copy(size)
     return copy.of(value, 0), copy.cut
-
-
-def utf8(text: str) -> str:
-    """`text` as it can be encoded: what is half a character becomes a question mark."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 class _Copy:

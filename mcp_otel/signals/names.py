@@ -67,7 +67,7 @@ STATUS_CODE = Attribute("rpc.response.status_code", "JSON-RPC error code of the 
 PROTOCOL_VERSION = Attribute("mcp.protocol.version", "protocol version in use", len(PROTOCOL_VERSIONS) + 1)
 TRANSPORT = Attribute("network.transport", "`pipe` for stdio, `tcp` for HTTP", 2)
 NETWORK_PROTOCOL = Attribute("network.protocol.name", "`http` for HTTP", 1)
-NETWORK_VERSION = Attribute("network.protocol.version", "HTTP version", 3)
+NETWORK_VERSION = Attribute("network.protocol.version", "HTTP version", 5)
 REQUEST_ID = Attribute("jsonrpc.request.id", "id of the request")
 SESSION_ID = Attribute(
     "mcp.session.id", "digest of the session id (16 hex digits of its SHA-256); the id itself with `capture_session_id`"

@@ -12,6 +12,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, 
 from mcp_otel.event import Blocked, Captured, Event
 from mcp_otel.methods import CANCELLED, STATUS_TEXTS
 from mcp_otel.signals import names
+from mcp_otel.signals.carrier import carried
 
 EMPTY = Context()
 NO_LINKS: tuple[Link, ...] = ()
@@ -39,7 +40,7 @@ class Spans:
         parent, links = EMPTY, NO_LINKS
         http_span = trace.get_current_span(http).get_span_context() if http is not None else None
         if isinstance(meta, Mapping) and not self._fields.isdisjoint(meta):
-            parent = extract(meta) or EMPTY
+            parent = extract(carried(meta, self._fields)) or EMPTY
         if http_span is not None and http_span.is_valid:
             if parent is EMPTY:
                 parent = trace.set_span_in_context(NonRecordingSpan(http_span), EMPTY)
@@ -62,7 +63,7 @@ class Spans:
     def within(self, span: Span, meta: object, base: Context) -> Context:
         """The context a handler runs in: `base` with the baggage of `_meta`, and `span` as the current one."""
         if isinstance(meta, Mapping) and not self._fields.isdisjoint(meta):
-            base = extract(meta, base) or base
+            base = extract(carried(meta, self._fields), base) or base
         return trace.set_span_in_context(span, base)
 
     def finish(self, span: Span, target: str | None, event: Event) -> None:
