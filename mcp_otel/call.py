@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from mcp_otel.event import PHASES, Blocked, Fault, Lap, Phase
+from mcp_otel.event import PHASES, Blocked, Captured, Fault, Lap, Phase
 from mcp_otel.methods import CALLER_FAULTS, CANCELLED, NO_METHOD, OTHER
+from mcp_otel.signals import privacy
 from mcp_otel.signals.names import TOOL_ERROR
 
 DECODE, VALIDATE, QUEUE, HANDLER, PEER, ENCODE, WRITE = range(len(PHASES))
@@ -38,6 +39,7 @@ class Call:
         "blocked",
         "boundaries",
         "cancelled",
+        "captured",
         "closed",
         "cpu",
         "done",
@@ -79,6 +81,7 @@ class Call:
         self.blocked: tuple[str, str] | None = None
         """Where its step in progress blocks its event loop: `file:line` and function. Set in another thread."""
         self.cancelled = False
+        self.captured: tuple[Captured, ...] = ()
         self.closed = False
         self.boundaries = 0
         self.cpu: dict[Phase, float] | None = None
@@ -312,6 +315,7 @@ class Outcome(NamedTuple):
     @classmethod
     def of(cls, call: Call, code: int | None, result: object) -> Outcome:
         """Classify an answer by the conventions' table; a seam's own knowledge decides only who is at fault."""
+        code = None if code is None else privacy.code(code)
         if call.cancelled or code == CANCELLED:
             return cls("caller", "cancelled", code)
         if call.closed:

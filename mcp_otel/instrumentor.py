@@ -14,12 +14,15 @@ from opentelemetry.trace import TracerProvider
 
 from mcp_otel import exit as ending
 from mcp_otel import export, seams, settings, vendors
+from mcp_otel.errors import SettingsError
 from mcp_otel.governor import METRICS_ONLY
 from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
 from mcp_otel.settings import Settings
 from mcp_otel.signals import names
+from mcp_otel.signals.capture import Capture, opened
 from mcp_otel.signals.metrics import Metrics
+from mcp_otel.signals.redaction import Redact
 from mcp_otel.signals.spans import Spans
 from mcp_otel.signals.totals import Totals
 from mcp_otel.version import __version__
@@ -74,10 +77,16 @@ class Instrumentation:
     """What is active in this process, and how to take it back."""
 
     def __init__(
-        self, chosen: Settings, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+        self,
+        chosen: Settings,
+        tracer_provider: TracerProvider | None,
+        meter_provider: MeterProvider | None,
+        redact: Redact | None = None,
     ) -> None:
         self.settings = chosen
-        self.recorder = Recorder(chosen, _totals)
+        self.recorder = recorder = Recorder(chosen, _totals)
+        if opened(chosen):
+            recorder.capture = Capture(chosen, redact, _totals.cost, recorder.count_failure)
         self._given = tracer_provider, meter_provider
         self._delivery: export.Delivery | None = None
         self._plan = export.wanted(os.environ)
@@ -163,13 +172,20 @@ class Instrumentation:
 
 
 def instrument(
-    tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None, **given: Any
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    redact: Redact | None = None,
+    **given: Any,
 ) -> None:
     """Make every MCP server of this process visible; a second call changes nothing.
 
     Args:
         tracer_provider: where spans go; by default the application's, else one from the `OTEL_*` variables.
         meter_provider: where metrics go; likewise.
+        redact: `redact(kind, name, value)` is asked for each value that a `capture_*` setting lets out, and gives what
+            may be said of it, or None. `kind` is the setting without `capture_`; `name` the tool as its caller spelled
+            it, or None; `value` a copy, as plain JSON values, of the first `capture_size` characters. What it raises is
+            counted, and the value not said. It takes the place of `mcp_otel.redact`, which it may call.
         **given: settings, see `Settings`; they win over `MCP_OTEL_*` variables.
 
     Raises:
@@ -177,6 +193,8 @@ def instrument(
     """
     global _active  # noqa: PLW0603
     chosen, complaints = settings.load(os.environ, **given)
+    if redact is not None and not callable(redact):
+        raise SettingsError(f"redact={redact!r}: must be a function of a kind, a name and a value")
     for complaint in complaints:
         warn("mcp-otel: %s", complaint)
     with _lock:
@@ -184,7 +202,7 @@ def instrument(
             return
         made = None
         try:
-            made = Instrumentation(chosen, tracer_provider, meter_provider)
+            made = Instrumentation(chosen, tracer_provider, meter_provider, redact)
             made.install()
         except Exception as error:
             if made is not None:

@@ -24,6 +24,7 @@ from mcp_otel.notice import warn
 from mcp_otel.outgoing import Sender
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
+from mcp_otel.signals.capture import Capture
 from mcp_otel.signals.metrics import Metrics
 from mcp_otel.signals.spans import Spans
 from mcp_otel.signals.totals import Totals
@@ -88,6 +89,8 @@ class Recorder:
         self.spans: Spans | None = None
         self.metrics: Metrics | None = None
         self.vitals: Vitals | None = None
+        self.capture: Capture | None = None
+        """Takes the values that the owner's settings let out; None when that is none."""
         self.owns_spans = False
         """Whether the tracer provider is ours: then nobody asked for the SDK's own spans."""
         self.active = True
@@ -165,6 +168,8 @@ class Recorder:
                     call.keep_laps()
                 http = call.exchange.context if call.exchange is not None else None
                 call.span = self.spans.start(method, call.target, call.meta, http, call.start)
+                if self.capture is not None:
+                    call.captured = self.capture.asked(call.span, method, call.name, params, call.session_id)
         except Exception as error:
             self.count_failure("open", error)
         self.totals.cost["record"] += (perf_counter_ns() - entered) * 1e-9
@@ -198,14 +203,18 @@ class Recorder:
         """`awaitable`, all that happens for `call` in its task, with its steps timed if somebody does; may raise."""
         return awaitable if call is None or self.vitals is None else self.vitals.stepped(call, awaitable)
 
-    def answer(self, call: Call, *, code: int | None = None, result: object = None) -> None:
-        """What the wire will say: an error code, or a result. The first answer counts."""
+    def answer(
+        self, call: Call, *, code: int | None = None, result: object = None, message: str | BaseException | None = None
+    ) -> None:
+        """What the wire will say: an error code (and its message, or the failure), or a result. The first counts."""
         if call.outcome is not None:
             return
         try:
             call.outcome = Outcome.of(call, code, result)
             if code is None and call.traits is not NO_METHOD and isinstance(result, Mapping):
                 self.learn_listed(call.traits.lists, result)
+            if self.capture is not None and call.span is not None:
+                call.captured += self.capture.answered(call.span, call.method, call.name, result, message)
         except Exception as error:
             self.count_failure("answer", error)
 

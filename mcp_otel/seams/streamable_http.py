@@ -282,7 +282,7 @@ def answer(recorder: Recorder, call: Call, root: Any) -> None:
     if error is None:
         recorder.answer(call, result=root.result)
     else:
-        recorder.answer(call, code=error.code)
+        recorder.answer(call, code=error.code, message=error.message)
 
 
 def whole_body(response: Any) -> int | None:

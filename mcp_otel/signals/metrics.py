@@ -156,15 +156,10 @@ class Metrics:
 
     def _set(self, event: Event) -> Waiting:
         histogram = self._operation if event.side == "server" else self._client
+        code = privacy.code_label(event.code)  # what is said: else 1,500 codes would use up the room
         key = (
-            event.side,
-            event.method,
-            event.target,
-            event.error,
-            event.code,
-            event.protocol_version,
-            event.transport,
-            event.http_version,
+            *(event.side, event.method, event.target, _error(event), code),
+            *(event.protocol_version, event.transport, event.http_version),
         )
         found = self._sets.get(key)
         if found is None:
@@ -259,10 +254,8 @@ class Metrics:
 def operation_attributes(event: Event) -> Attributes:
     """The labels of the conventions for `mcp.server.operation.duration`."""
     said = first_attributes(event.method, event.target)
-    error = event.error
-    if error is not None:
-        said[names.ERROR_TYPE.name] = privacy.code_label(event.code) if error == str(event.code) else error
     for name, value in (
+        (names.ERROR_TYPE.name, _error(event)),
         (names.STATUS_CODE.name, privacy.code_label(event.code)),
         (names.PROTOCOL_VERSION.name, event.protocol_version),
         (names.TRANSPORT.name, event.transport),
@@ -273,6 +266,10 @@ def operation_attributes(event: Event) -> Attributes:
     if event.http_version is not None or event.server_address is not None:
         said[names.NETWORK_PROTOCOL.name] = "http"
     return said
+
+
+def _error(event: Event) -> str | None:
+    return privacy.code_label(event.code) if event.error == str(event.code) else event.error
 
 
 def _histogram(meter: Meter, metric: Metric, bounds: Sequence[float] = names.SECONDS_BUCKETS) -> Any:

@@ -68,9 +68,14 @@ STATUS_CODE = Attribute("rpc.response.status_code", "JSON-RPC error code of the 
 PROTOCOL_VERSION = Attribute("mcp.protocol.version", "protocol version in use", len(PROTOCOL_VERSIONS) + 1)
 TRANSPORT = Attribute("network.transport", "`pipe` for stdio, `tcp` for HTTP", 2)
 NETWORK_PROTOCOL = Attribute("network.protocol.name", "`http` for HTTP", 1)
-NETWORK_VERSION = Attribute("network.protocol.version", "HTTP version", 3)
+NETWORK_VERSION = Attribute("network.protocol.version", "HTTP version", 5)
 REQUEST_ID = Attribute("jsonrpc.request.id", "id of the request")
-SESSION_ID = Attribute("mcp.session.id", "digest of the session id (16 hex digits of its SHA-256)")
+SESSION_ID = Attribute(
+    "mcp.session.id", "digest of the session id (16 hex digits of its SHA-256); the id itself with `capture_session_id`"
+)
+TOOL_ARGUMENTS = Attribute("gen_ai.tool.call.arguments", "arguments of a tool call as JSON, with `capture_arguments`")
+TOOL_RESULT = Attribute("gen_ai.tool.call.result", "result of a tool call as JSON, with `capture_results`")
+RESOURCE_URI = Attribute("mcp.resource.uri", "URI of the resource in question, with `capture_resource_uri`")
 CLIENT_ADDRESS = Attribute("client.address", "address of the HTTP peer")
 CLIENT_PORT = Attribute("client.port", "port of the HTTP peer")
 SERVER_ADDRESS = Attribute("server.address", "host of the server that a client talks to over HTTP")
@@ -110,7 +115,20 @@ PLACE = Attribute("mcp_otel.place", "file:line of the code that blocked an event
 BLOCKED_SECONDS = Attribute("mcp_otel.loop.blocked.seconds", "seconds that one step of the call blocked its event loop")
 RECEIVED_SIZE = Attribute("mcp_otel.received.size", "bytes of the message received")
 SENT_SIZE = Attribute("mcp_otel.sent.size", "bytes of the message sent back")
+ERROR_MESSAGE = Attribute(
+    "mcp_otel.error.message", "what the answer says of its failure, with `capture_errors`; then the status says it too"
+)
+CAPTURED_CUT = Attribute("mcp_otel.captured.cut", "names of the attributes that hold only the beginning of a value")
 PHASE_TIMES = {phase: Attribute(f"mcp_otel.phase.{phase}", f"seconds of the phase {phase}") for phase in PHASES}
+
+CAPTURED = {
+    "arguments": TOOL_ARGUMENTS,
+    "results": TOOL_RESULT,
+    "resource_uri": RESOURCE_URI,
+    "session_id": SESSION_ID,
+    "errors": ERROR_MESSAGE,
+}
+"""What each kind of captured value is said as; `capture_<kind>` is its setting."""
 
 TARGET = (METHOD, OPERATION, TOOL, PROMPT)
 TARGETS = len(METHODS) + 1 + (MAX_TOOLS + 1) + (MAX_PROMPTS + 1)

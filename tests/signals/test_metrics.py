@@ -111,6 +111,14 @@ def test_what_waits_for_a_reader_is_bounded_and_nothing_is_lost(read: Read) -> N
     assert (count, total) == (MAX_WAITING + 10, 0.5 * (MAX_WAITING + 10))
 
 
+def test_ten_thousand_codes_are_one_series_and_leave_room_for_others(read: Read) -> None:
+    for code in range(10_000):
+        read.metrics.record(event(duration=0.5, fault="server", error=str(code + 1), code=code + 1))
+    read.metrics.record(event(duration=0.25))
+    failed = {**ADD, **HTTP, "error.type": "_other", "rpc.response.status_code": "_other"}
+    assert read.points("mcp.server.operation.duration") == [({**ADD, **HTTP}, (1, 0.25)), (failed, (10_000, 5000.0))]
+
+
 def test_the_slowest_message_between_two_collections_is_the_exemplar(read: Read) -> None:
     def span(number: int, sampled: bool = True) -> NonRecordingSpan:
         return NonRecordingSpan(SpanContext(number, number, False, TraceFlags(1 if sampled else 0)))

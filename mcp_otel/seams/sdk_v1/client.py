@@ -94,13 +94,14 @@ def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -
 
     def before(session: Any, message: Any, *_: Any, **__: Any) -> Any:
         root = getattr(message, "root", message)
-        name = getattr(getattr(root, "params", None), "name", None)
+        params = getattr(root, "params", None)
+        name = getattr(params, "name", None)
         serves = getattr(session, WATCH, None) is not None
-        return sender.send(root.method, name, getattr(session, PEER, None), quiet=notifies and serves)
+        return sender.send(root.method, name, getattr(session, PEER, None), quiet=notifies and serves, params=params)
 
     def after(entered: Any, result: Any, failure: BaseException | None) -> None:
         outgoing = entered[0]
-        sender.sent(entered, None if result is None else _plain(result), failure)
+        sender.sent(entered, None if result is None else _plain(result), failure, result)
         if outgoing.method == "initialize" and failure is None:
             sender.opened(outgoing.peer)
 
@@ -133,7 +134,8 @@ def _responding(recorder: Recorder, original: Callable[..., Any]) -> Callable[..
         call = getattr(responder, ANSWERED, None)
         if call is not None:
             code = getattr(response, "code", None)
-            recorder.answer(call, code=code, result=None if isinstance(code, int) else {})
+            message = getattr(response, "message", None)
+            recorder.answer(call, code=code, result=None if isinstance(code, int) else {}, message=message)
 
     return around_async(recorder, original, before, lambda *_: None)
 

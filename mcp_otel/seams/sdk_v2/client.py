@@ -72,7 +72,7 @@ def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -
             peer = peer_of(self)
             serves = getattr(self, "_mcp_otel_session", None) is not None
             name = params.get("name") if params is not None else None
-            entered = sender.send(method, name, peer, quiet=notifies and serves)
+            entered = sender.send(method, name, peer, quiet=notifies and serves, params=params)
         except Exception as error:
             recorder.count_failure("seams", error)
         if entered is None:
@@ -85,7 +85,7 @@ def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -
             failure = error
             raise
         finally:
-            attempt(recorder, sender.sent, entered, result, failure)
+            attempt(recorder, sender.sent, entered, result, failure, result)
             if method == "initialize" and failure is None and entered[0].peer is peer_of(self):
                 attempt(recorder, sender.opened, entered[0].peer)
             failure = None

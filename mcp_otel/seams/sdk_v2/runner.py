@@ -127,7 +127,7 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
         if failure is None:
             recorder.answer(call, result=result)
         elif isinstance(failure, Exception):
-            recorder.answer(call, code=_code(failure))
+            recorder.answer(call, code=_code(failure), message=failure)
         recorder.handled(call)
         recorder.gone(dctx, "request")
 
