@@ -26,15 +26,15 @@ class Shelf(EventStore):
     async def store_event(self, stream_id: Any, message: Any) -> str:
         self._count += 1
         self._streams[stream_id].append((self._count, message))
-        return str(self._count)
+        return f"{self._count:032x}"
 
     async def replay_events_after(self, last_event_id: Any, send_callback: Any) -> str | None:
-        last = int(last_event_id)
+        last = int(last_event_id, 16)
         for stream, events in self._streams.items():
             if any(number == last for number, _ in events):
                 for number, message in list(events):
                     if number > last and message is not None:
-                        await send_callback(EventMessage(message, str(number)))
+                        await send_callback(EventMessage(message, f"{number:032x}"))
                 return stream
         return None
 

@@ -131,7 +131,8 @@ def test_error_handling() -> str:
 
 
 async def test_reconnection(visit: Context) -> str:
-    """Close the stream of the answer before there is one."""
+    """Close the stream of the answer when it is open and before there is one."""
+    await asyncio.sleep(STEP)
     await visit.close_sse_stream()
     await asyncio.sleep(2 * STEP)
     return "Reconnection test completed"
