@@ -12,6 +12,7 @@ REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp
 CACHE := $(or $(MCP_OTEL_CACHE),$(HOME)/.cache/mcp-otel)
 COLLECTOR := $(CACHE)/otelcol-$(shell sha256sum collector/builder.yaml | cut -c1-16)
 BUILDER := go.opentelemetry.io/collector/cmd/builder@v0.161.0
+CONFORMANCE := $(CACHE)/conformance-$(shell sha256sum tests/conformance/package-lock.json | cut -c1-16)
 
 # $(call venv,name,what to install): an environment, made anew whenever what it is made of changed
 define venv
@@ -23,7 +24,7 @@ define venv
 	@touch $@
 endef
 
-.PHONY: help test lint wheel demo bench stack collector boards pictures clean
+.PHONY: help test lint wheel demo bench stack collector conformance boards pictures clean
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -54,10 +55,12 @@ demo: $(VENVS)/demo/.made ## see it at work
 bench: $(VENVS)/mcp2/.made ## what a call costs
 	$(VENVS)/mcp2/bin/python -m benchmarks
 
-stack: collector $(VENVS)/mcp2/.made ## what the tests of the stack need beside Debian's packages: see CONTRIBUTING.md
+stack: collector conformance $(VENVS)/mcp2/.made ## what the tests of the stack need beside Debian's packages: see CONTRIBUTING.md
 	$(VENVS)/mcp2/bin/python -m dashboards.preview.cache
 
 collector: $(COLLECTOR)/build/otelcol/otelcol-mcp ## the OpenTelemetry Collector for the tests, from Go modules
+
+conformance: $(CONFORMANCE)/.made ## the official conformance suites for the tests, from npm
 
 boards: $(VENVS)/mcp2/.made ## render the dashboards
 	$(VENVS)/mcp2/bin/python -m dashboards.build
@@ -92,3 +95,9 @@ $(COLLECTOR)/build/otelcol/otelcol-mcp: collector/builder.yaml
 	@cp collector/builder.yaml $(COLLECTOR)/
 	GOBIN=$(COLLECTOR) go install $(BUILDER)
 	cd $(COLLECTOR) && CGO_ENABLED=0 ./builder --config builder.yaml
+
+$(CONFORMANCE)/.made: tests/conformance/package-lock.json
+	@mkdir -p $(CONFORMANCE)
+	@cp tests/conformance/package.json tests/conformance/package-lock.json $(CONFORMANCE)/
+	cd $(CONFORMANCE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

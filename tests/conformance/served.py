@@ -40,7 +40,7 @@ class Shelf(EventStore):
 
 
 class Ledger:
-    """`app`, with a line in the file `path` for each POST: what was in it, and the status it got."""
+    """`app`, with a line in the file `path` for each POST: what was in it, whether it was of a session, its status."""
 
     def __init__(self, app: Any, path: str) -> None:
         self._app, self._path = app, path
@@ -61,11 +61,13 @@ class Ledger:
             status = event.get("status", status)
             await send(event)
 
+        in_session = any(name == b"mcp-session-id" for name, _ in scope["headers"])
         try:
             await self._app(scope, reading, sending)
         finally:
+            line = {"status": status, "in_session": in_session, "body": body.decode(errors="replace")}
             with open(self._path, "a") as file:
-                file.write(json.dumps({"status": status, "body": body.decode(errors="replace")}) + "\n")
+                file.write(json.dumps(line) + "\n")
 
 
 def serve(app: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the conformance suite asks of a server of both eras, on the 2.x line: `python -m tests.conformance.server_v2`."""
+"""What the conformance suite asks of a 2.x server, in both eras: `python -m tests.conformance.server_v2`."""
 
 from __future__ import annotations
 

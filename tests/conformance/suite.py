@@ -26,8 +26,14 @@ PASSING = (
     (r"(127\.0\.0\.1|localhost):\d+", "HOST"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"\b[0-9a-f]{32}\b", "ID"),
+    (r"\b1\d{12}\b", "TIME"),
+    (r"\bv1\.[\w-]{40,}", "SEALED"),
 )
 """Patterns of what is another in each run, and what is compared instead."""
+OWN = ("traceparent", "actualDelayMs")
+"""What each run has of its own, by its key: the context that a watched sender adds to a message, a delay."""
+A_TIME = 10**12
+"""A number beyond it is milliseconds since 1970, which the suite takes as an id."""
 
 Checks = dict[str, list[Any]]
 
@@ -67,15 +73,30 @@ def scenario(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """`value` without times, addresses and ids."""
+    """`value` without what no two runs have in common."""
     if isinstance(value, dict):
-        return {key: plain(inside) for key, inside in value.items()}
+        found = {key: plain(inside) for key, inside in value.items() if key not in OWN}
+        # A message that has nothing else gets them for the context.
+        return {key: inside for key, inside in found.items() if inside or key not in ("params", "_meta")}
     if isinstance(value, list):
         return [plain(inside) for inside in value]
+    if isinstance(value, int) and value > A_TIME:
+        return "TIME"
     if isinstance(value, str):
         for pattern, instead in PASSING:
             value = re.sub(pattern, instead, value)
     return value
+
+
+def differences(one: Any, other: Any, place: str = "") -> list[str]:
+    """Where `one` and `other`, of plain data, are not the same, and how."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted(set(one) | set(other))
+        return [each for key in keys for each in differences(one.get(key), other.get(key), f"{place}/{key}")]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [each for at, pair in pairs for each in differences(*pair, f"{place}/{at}")]
+    return [] if one == other else [f"{place}: {one!r:.300} is not {other!r:.300}"]
 
 
 def count(checks: Checks, status: str) -> int:
