@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance import ledger, suite
+from tests.conformance import suite
 from tests.contract.heard import telemetry
 from tests.house.source import ROOT
 from tests.sink import Sink
@@ -68,7 +68,7 @@ def judge(scenario: Scenario, folder: Path, sink: Sink | None) -> Judged:
     path, found = folder / "ledger", folder / "found"
     env, command = {"LEDGER": str(path), "PYTHONPATH": str(ROOT)}, sys.executable
     if sink is not None:
-        env |= {**telemetry(sink), "MCP_OTEL_SUMMARY": "off"}
+        env |= telemetry(sink, MCP_OTEL_SUMMARY="off", MCP_OTEL_EXIT_WAIT="5")
         command = f"{sys.executable} -W ignore -m mcp_otel run -- {sys.executable}"
     folder.mkdir()
     name, words, protocol = scenario[0], f"{command} -m tests.conformance.client_v{LINE}", scenario[2]

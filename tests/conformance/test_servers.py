@@ -78,7 +78,7 @@ def judge(leg: Leg, folder: Path, sink: Sink | None) -> Judged:
     path = folder / "ledger"
     env, words = {"LEDGER": str(path), "PYTHONPATH": str(ROOT)}, [sys.executable]
     if sink is not None:
-        env |= {**telemetry(sink), "MCP_OTEL_SUMMARY": "off"}
+        env |= telemetry(sink, MCP_OTEL_SUMMARY="off", MCP_OTEL_EXIT_WAIT="5")
         words = [sys.executable, "-W", "ignore", "-m", "mcp_otel", "run", "--", sys.executable]
     folder.mkdir()
     process = Process([*words, "-m", f"tests.conformance.server_v{LINE}"], env)
