@@ -7,7 +7,11 @@ CONTRIB := opentelemetry-instrumentation==0.66b1 opentelemetry-exporter-promethe
 	opentelemetry-distro==0.66b1
 # The last of each line that keep sessions which their clients have ended: leaks that nobody made up.
 LEAKING := mcp_1_29 mcp_2_1
+OTHERS := servers clients_1 clients_2 $(LEAKING)
 REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
+# Published programs that are clients, of each line; mcp-proxy has no 2.x line yet.
+CLIENTS_1 := mcp==1.30.0 fastmcp==3.4.10 mcp-proxy==0.13.0 mcp-server-time==2026.10.10 trio==0.35.0
+CLIENTS_2 := mcp==2.3.0 fastmcp==4.1.2 mcp-server-time==2026.10.19 trio==0.35.0
 
 CACHE := $(or $(MCP_OTEL_CACHE),$(HOME)/.cache/mcp-otel)
 COLLECTOR := $(CACHE)/otelcol-$(shell sha256sum collector/builder.yaml | cut -c1-16)
@@ -30,7 +34,7 @@ endef
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(LEAKING:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
+test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(OTHERS:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
 	@failed=0; for line in mcp2 mcp1; do \
 	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep '^mcp==')"; \
 	  $(VENVS)/$$line/bin/python -m pytest || failed=1; \
@@ -80,6 +84,12 @@ $(VENVS)/mcp1/.made: pyproject.toml Makefile
 
 $(VENVS)/servers/.made: Makefile
 	$(call venv,servers,--editable . 'mcp<2' $(REAL_SERVERS))
+
+$(VENVS)/clients_1/.made: pyproject.toml Makefile
+	$(call venv,clients_1,--editable . $(CLIENTS_1) $(OTEL))
+
+$(VENVS)/clients_2/.made: pyproject.toml Makefile
+	$(call venv,clients_2,--editable . $(CLIENTS_2) $(OTEL))
 
 $(VENVS)/mcp_1_29/.made: pyproject.toml Makefile
 	$(call venv,mcp_1_29,--editable . mcp==1.29.0 $(OTEL))
