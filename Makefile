@@ -12,12 +12,16 @@ VENDORS := logfire==5.2.0 sentry-sdk==2.75.0 ddtrace==4.16.0 openlit==1.45.0 \
 	opentelemetry-instrumentation-mcp==0.62.4 openinference-instrumentation-mcp==2.0.13
 REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
 REAL_SERVERS_2 := mcp-server-git==2026.10.19 mcp-server-time==2026.10.19 duckduckgo-mcp-server==0.7.0
+# Published programs that are clients, of each line; mcp-proxy has no 2.x line yet.
+CLIENTS_1 := mcp==1.30.0 fastmcp==3.4.10 mcp-proxy==0.13.0 mcp-server-time==2026.10.10 trio==0.35.0
+CLIENTS_2 := mcp==2.3.0 fastmcp==4.1.2 mcp-server-time==2026.10.19 trio==0.35.0
 # Environments that tests run in or look into.
-TESTED := mcp2 mcp1 $(LEAKING) releases servers servers_2 vendors_1 vendors_2
+TESTED := mcp2 mcp1 $(LEAKING) releases servers servers_2 vendors_1 vendors_2 clients_1 clients_2
 
 CACHE := $(or $(MCP_OTEL_CACHE),$(HOME)/.cache/mcp-otel)
 COLLECTOR := $(CACHE)/otelcol-$(shell sha256sum collector/builder.yaml | cut -c1-16)
 BUILDER := go.opentelemetry.io/collector/cmd/builder@v0.161.0
+CONFORMANCE := $(CACHE)/conformance-$(shell sha256sum tests/conformance/package-lock.json | cut -c1-16)
 
 # $(call venv,name,what to install): an environment, made anew whenever what it is made of changed
 define venv
@@ -29,7 +33,7 @@ define venv
 	@touch $@
 endef
 
-.PHONY: help test lint wheel demo bench stack collector boards pictures clean
+.PHONY: help test lint wheel demo bench stack collector conformance boards pictures clean
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -60,10 +64,12 @@ demo: $(VENVS)/demo/.made ## see it at work
 bench: $(VENVS)/mcp2/.made ## what a call costs
 	$(VENVS)/mcp2/bin/python -m benchmarks
 
-stack: collector $(VENVS)/mcp2/.made ## what the tests of the stack need beside Debian's packages: see CONTRIBUTING.md
+stack: collector conformance $(VENVS)/mcp2/.made ## what the tests of the stack need beside Debian's packages: see CONTRIBUTING.md
 	$(VENVS)/mcp2/bin/python -m dashboards.preview.cache
 
 collector: $(COLLECTOR)/build/otelcol/otelcol-mcp ## the OpenTelemetry Collector for the tests, from Go modules
+
+conformance: $(CONFORMANCE)/.made ## the official conformance suites for the tests, from npm
 
 boards: $(VENVS)/mcp2/.made ## render the dashboards
 	$(VENVS)/mcp2/bin/python -m dashboards.build
@@ -86,6 +92,11 @@ $(VENVS)/servers/.made: Makefile
 
 $(VENVS)/servers_2/.made: Makefile
 	$(call venv,servers_2,--editable . mcp==2.3.0 $(REAL_SERVERS_2))
+$(VENVS)/clients_1/.made: pyproject.toml Makefile
+	$(call venv,clients_1,--editable . $(CLIENTS_1) $(OTEL))
+
+$(VENVS)/clients_2/.made: pyproject.toml Makefile
+	$(call venv,clients_2,--editable . $(CLIENTS_2) $(OTEL))
 
 $(VENVS)/mcp_1_29/.made: pyproject.toml Makefile
 	$(call venv,mcp_1_29,--editable . mcp==1.29.0 $(OTEL))
@@ -117,3 +128,9 @@ $(COLLECTOR)/build/otelcol/otelcol-mcp: collector/builder.yaml
 	@cp collector/builder.yaml $(COLLECTOR)/
 	GOBIN=$(COLLECTOR) go install $(BUILDER)
 	cd $(COLLECTOR) && CGO_ENABLED=0 ./builder --config builder.yaml
+
+$(CONFORMANCE)/.made: tests/conformance/package-lock.json
+	@mkdir -p $(CONFORMANCE)
+	@cp tests/conformance/package.json tests/conformance/package-lock.json $(CONFORMANCE)/
+	cd $(CONFORMANCE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TIMEOUTS = (408, -32001)
 """Codes that the SDKs' clients make up when nobody answers in time: 1.x and 2.x."""
+STATE = "tracestate"
+"""What a carrier may have, and may not keep from another span."""
 
 sending: ContextVar[Outgoing | None] = ContextVar("mcp_otel_outgoing", default=None)
 """The message that this task is sending."""
@@ -154,8 +156,12 @@ class Sender:
             if not carrier:
                 return None
             meta = (params or {}).get("_meta")
-            # What the application has put there itself is its own.
-            return {**(params or {}), "_meta": {**carrier, **(meta if isinstance(meta, dict) else {})}}
+            given = meta if isinstance(meta, dict) else {}
+            # Proxies hand on the `_meta` of what they were asked, with the context of somebody else's span.
+            if outgoing.span is None:
+                return {**(params or {}), "_meta": {**carrier, **given}}
+            others = {key: value for key, value in given.items() if key != STATE}
+            return {**(params or {}), "_meta": {**others, **carrier}}
         except Exception as error:
             self._recorder.count_failure("inject", error)
             return None

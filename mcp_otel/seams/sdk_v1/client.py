@@ -90,9 +90,10 @@ def _making(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., A
 
 
 def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -> Callable[..., Any]:
-    sender = recorder.sender
+    sender, keyword = recorder.sender, "notification" if notifies else "request"
 
-    def before(session: Any, message: Any, *_: Any, **__: Any) -> Any:
+    def before(session: Any, *args: Any, **kwargs: Any) -> Any:
+        message = args[0] if args else kwargs[keyword]  # `create_message` asks by keyword
         root = getattr(message, "root", message)
         params = getattr(root, "params", None)
         name = getattr(params, "name", None)

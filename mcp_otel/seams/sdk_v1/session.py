@@ -186,7 +186,9 @@ def watch_of(session: Any) -> Watch | None:
 
 
 def _opening(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
-    def before(session: Any, _: Any, __: Any, init_options: Any, stateless: bool = False, **___: Any) -> Any:
+    def before(
+        session: Any, read_stream: Any, write_stream: Any, init_options: Any, stateless: bool = False, **_: Any
+    ) -> Any:
         return session, init_options, stateless
 
     def after(state: Any, _: Any, failure: BaseException | None) -> None:
