@@ -28,6 +28,11 @@ SEAMS: dict[str, dict[int, tuple[str, str]]] = {
         1: ("mcp_otel.seams.sdk_v1", "1.30.0"),
         2: ("mcp_otel.seams.sdk_v2", "2.3.0"),
     },
+    "fastmcp": {
+        2: ("mcp_otel.seams.fastmcp.line_2", "2.14.7"),
+        3: ("mcp_otel.seams.fastmcp.line_3", "3.4.10"),
+        4: ("mcp_otel.seams.fastmcp.line_4", "4.1.2"),
+    },
 }
 """Distribution, major version: our room for it, and the newest version that it was read from."""
 
@@ -114,7 +119,9 @@ def _missing(name: str) -> bool:
 
 
 def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+    for name in (distribution, f"{distribution}-slim"):  # what `fastmcp` itself is made of may be installed alone
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None

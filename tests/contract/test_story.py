@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contract import expected
-from tests.contract.doors import LINE
+from tests.contract.doors import line_of
 from tests.contract.heard import Heard, in_flight, phases, plain
 from tests.contract.servers.schemas import PAUSE
 from tests.contract.story import Told
@@ -32,7 +32,7 @@ def test_every_wire_message_has_exactly_one_server_span(heard: Heard) -> None:
 def test_every_span_is_ours_but_the_sdks_own_of_what_the_server_asks_its_client(heard: Heard) -> None:
     others = [span for span in heard.sink.spans if span["scope"]["name"] != "mcp_otel"]
     asking = [span["span_id"] for told, span in heard.pairs() if told.step == "ask" and span is not None]
-    want = [("CLIENT", span_id) for span_id in asking] if LINE == 2 else []
+    want = [("CLIENT", span_id) for span_id in asking] if line_of(heard.form) == 2 else []
     assert [(span["kind"], span["parent_span_id"]) for span in others] == want
 
 
