@@ -42,17 +42,21 @@ def install_hashed(module: Any, recorder: Recorder, patches: Patches) -> None:
 
 
 def install_listing(module: Any, recorder: Recorder, patches: Patches) -> None:
-    """Hook `fastmcp.server.server` of the 2.x line: the SDK below has the listed tools, but asks for no prompts.
+    """Hook `fastmcp.server.server` of the 2.x line, where a message's own name is looked up before all others.
 
     Raises:
         MisfitError: it does not look like the 2.x line.
     """
     expect(module.FastMCP, "_get_tool_with_task_config", "self", "key")
+    expect(module.FastMCP, "_get_resource_or_template_or_none", "self", "uri")
     expect(module.FastMCP, "get_prompts", "self")
     patches.replace(
         module.FastMCP, "_get_tool_with_task_config", lambda original: _looking_up(recorder, original, "tool")
     )
     patches.replace(module.FastMCP, "get_prompts", lambda original: _listing(recorder, original))
+    patches.replace(
+        module.FastMCP, "_get_resource_or_template_or_none", lambda original: _finding(recorder, original)
+    )
 
 
 def note(recorder: Recorder, kind: str, name: object, found: bool) -> None:
@@ -83,3 +87,14 @@ def _listing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
             note(recorder, "prompt", call.name, call.name in found)
 
     return around_async(recorder, original, lambda *_: True, after)
+
+
+def _finding(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Here a resource that nobody has is an error like any other on the wire."""
+
+    def after(_: Any, found: Any, failure: BaseException | None) -> None:
+        call = current.get()
+        if found is None and failure is None and call is not None and call.method == "resources/read":
+            call.at_fault = "caller"
+
+    return around_async(recorder, original, lambda *_, **__: True, after)

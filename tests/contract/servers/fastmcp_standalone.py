@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -11,12 +12,15 @@ from launch import prepare, say, serve
 from schemas import PAUSE, REFUSED, SECRET
 
 os.environ |= {"FASTMCP_CHECK_FOR_UPDATES": "off", "FASTMCP_LOG_ENABLED": "false"}
-warnings.simplefilter("ignore")  # what its dependencies say of each other
+warnings.showwarning = lambda *_, **__: None  # what its dependencies say of each other
 given = prepare()
 
 from fastmcp import Context, FastMCP  # noqa: E402
 from fastmcp.exceptions import ToolError  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
+
+with suppress(ImportError):
+    import key_value.aio.stores.memory  # noqa: F401  4.x does so within the first message, for half a second
 
 server: FastMCP[Any] = FastMCP("story", version="1.0")
 
