@@ -77,6 +77,15 @@ def expect_names(owner: Any, *names: str) -> None:
             raise MisfitError(f"{_named(owner)}.{name} is missing")
 
 
+def attempt(recorder: Recorder, hook: Callable[..., Any], *args: Any) -> Any:
+    """What `hook`, a function of ours, answers; None when it fails, which is counted."""
+    try:
+        return hook(*args)
+    except Exception as error:
+        recorder.count_failure("seams", error)
+        return None
+
+
 def around(
     recorder: Recorder,
     original: Callable[..., Any],

@@ -65,9 +65,9 @@ class Heard:
             else:
                 yield told, by_id.get(str(told.request_id))
 
-    def children(self, span: dict[str, Any]) -> list[dict[str, Any]]:
-        """Our spans directly under `span`, in order."""
-        ours = [child for child in self.sink.spans if child["scope"]["name"] == OURS]
+    def children(self, span: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+        """Our spans of `kind` directly under `span`, in order."""
+        ours = [child for child in self.sink.spans if (child["scope"]["name"], child["kind"]) == (OURS, kind)]
         found = [child for child in ours if child["parent_span_id"] == span["span_id"]]
         return sorted(found, key=lambda child: child["start"])
 

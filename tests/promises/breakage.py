@@ -39,9 +39,11 @@ CARRIERS = {
     "seams.streamable_http:_sending",
     "seams.sdk_v1.session:_ReadEnd.__anext__",
     "seams.sdk_v1.session:_WriteEnd.send",
+    "seams.sdk_v1.client:_WriteEnd.send",
     # These are the guard itself.
     "recorder:Recorder.count_failure",
     "seams.patch:_stepped",
+    "seams.patch:attempt",
     # So are these in their own threads.
     "vitals:Vitals._run",
     "vitals:Vitals._guarded",
@@ -57,7 +59,6 @@ CARRIERS = {
     "vitals.stepping:_tell",
     "seams.stdio:WritingEnd._watched",
     "seams.stdio:WritingEnd._written",
-    "seams.sdk_v1.session:_guard",
     # Undoing is no part of serving.
     "seams.patch:Patches.undo",
     "seams:Line.undo",

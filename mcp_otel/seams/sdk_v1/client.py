@@ -8,7 +8,7 @@ from typing import Any
 from mcp_otel.outgoing import Peer, sending
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams.clients import taken
-from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect
+from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, attempt, expect
 
 PEER = "_mcp_otel_peer"
 ANSWERED = "_mcp_otel_answered"
@@ -26,22 +26,19 @@ class _WriteEnd(StreamFacade):
 
     async def send(self, item: Any) -> None:
         """As the stream does."""
-        inject(self._recorder, item)
+        attempt(self._recorder, inject, self._recorder, item)
         await self._stream.send(item)
 
 
 def inject(recorder: Recorder, item: Any) -> None:
-    """Put the context of what is being sent here into `item`, if that is it; never raises."""
-    try:
-        outgoing, root = sending.get(), item.message.root
-        if outgoing is None or outgoing.injected or getattr(root, "method", None) != outgoing.wire:
-            return
-        outgoing.request_id = getattr(root, "id", None)
-        params = recorder.sender.inject(root.params)
-        if params is not None:
-            root.params = params
-    except Exception as error:
-        recorder.count_failure("seams", error)
+    """Put the context of what is being sent here into `item`, if that is it."""
+    outgoing, root = sending.get(), item.message.root
+    if outgoing is None or outgoing.injected or getattr(root, "method", None) != outgoing.wire:
+        return
+    outgoing.request_id = getattr(root, "id", None)
+    params = recorder.sender.inject(root.params)
+    if params is not None:
+        root.params = params
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_otel.call import ENCODE, HANDLER, QUEUE, VALIDATE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder, current
-from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect, expect_names
+from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, attempt, expect, expect_names
 from mcp_otel.seams.sdk_v1 import client
 from mcp_otel.seams.stdio import SendingEnd
 from mcp_otel.seams.streamable_http import ANSWERS, answer, end_reason, kept_for
@@ -105,9 +105,9 @@ class _ReadEnd(StreamFacade):
 
     async def __anext__(self) -> Any:
         watch = self._watch
-        _guard(watch.recorder, watch.settle)
+        attempt(watch.recorder, watch.settle)
         item = await self._stream.__anext__()
-        _guard(watch.recorder, watch.received, item)
+        attempt(watch.recorder, watch.received, item)
         return item
 
 
@@ -121,9 +121,9 @@ class _WriteEnd(StreamFacade):
     async def send(self, item: Any) -> None:
         """As the stream does."""
         watch = self._watch
-        call = _guard(watch.recorder, watch.answering, item)
+        call = attempt(watch.recorder, watch.answering, item)
         if call is None:
-            client.inject(watch.recorder, item)
+            attempt(watch.recorder, client.inject, watch.recorder, item)
             await self._stream.send(item)
             return
         call.writing = isinstance(self._stream, SendingEnd)
@@ -133,7 +133,7 @@ class _WriteEnd(StreamFacade):
             call.writing = False
             raise
         finally:
-            _guard(watch.recorder, _sent, watch.recorder, call)
+            attempt(watch.recorder, _sent, watch.recorder, call)
 
 
 def _nothing() -> None:
@@ -181,14 +181,6 @@ def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:
 def watch_of(session: Any) -> Watch | None:
     """The watch over a session; None when it was made before us."""
     return getattr(session, "_mcp_otel_watch", None)
-
-
-def _guard(recorder: Recorder, function: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return function(*args)
-    except Exception as error:
-        recorder.count_failure("seams", error)
-        return None
 
 
 def _opening(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
