@@ -61,7 +61,9 @@ def _adapting(recorder: Recorder, original: Callable[..., Any]) -> Callable[...,
             if call is None or call.done or not (inspect.isroutine(cls) or isinstance(cls, functools.partial)):
                 return adapter
             # Strict checks may be of JSON.
-            checks = {name: _checking(recorder, getattr(adapter, name)) for name in ("validate_python", "validate_json")}
+            checks = {
+                name: _checking(recorder, getattr(adapter, name)) for name in ("validate_python", "validate_json")
+            }
             return Facade(adapter, **checks)
         except Exception as error:
             recorder.count_failure("seams", error)

@@ -15,9 +15,10 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     Raises:
         MisfitError: it does not look like the lines we know.
     """
-    for kind in ("tool", "prompt"):
-        expect(module.FastMCP, f"get_{kind}", "self", "name", "version")
-        patches.replace(module.FastMCP, f"get_{kind}", lambda original, kind=kind: _looking_up(recorder, original, kind))
+    expect(module.FastMCP, "get_tool", "self", "name", "version")
+    expect(module.FastMCP, "get_prompt", "self", "name", "version")
+    patches.replace(module.FastMCP, "get_tool", lambda original: _looking_up(recorder, original, "tool"))
+    patches.replace(module.FastMCP, "get_prompt", lambda original: _looking_up(recorder, original, "prompt"))
 
 
 def install_hashed(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -54,9 +55,7 @@ def install_listing(module: Any, recorder: Recorder, patches: Patches) -> None:
         module.FastMCP, "_get_tool_with_task_config", lambda original: _looking_up(recorder, original, "tool")
     )
     patches.replace(module.FastMCP, "get_prompts", lambda original: _listing(recorder, original))
-    patches.replace(
-        module.FastMCP, "_get_resource_or_template_or_none", lambda original: _finding(recorder, original)
-    )
+    patches.replace(module.FastMCP, "_get_resource_or_template_or_none", lambda original: _finding(recorder, original))
 
 
 def note(recorder: Recorder, kind: str, name: object, found: bool) -> None:

@@ -81,9 +81,10 @@ def _making(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., A
 
 
 def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -> Callable[..., Any]:
-    sender = recorder.sender
+    sender, called = recorder.sender, "notification" if notifies else "request"
 
-    def before(session: Any, message: Any, *_: Any, **__: Any) -> Any:
+    def before(session: Any, *args: Any, **kwargs: Any) -> Any:
+        message = args[0] if args else kwargs[called]
         root = getattr(message, "root", message)
         name = getattr(getattr(root, "params", None), "name", None)
         serves = getattr(session, WATCH, None) is not None

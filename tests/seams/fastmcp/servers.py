@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -104,26 +102,28 @@ def _mounting(server: Any, prefix: str | None) -> Any:
     return parent
 
 
-Talk = Callable[[Any], Any]
-
-
-def talk(server: Any, *asked: tuple[str, Any]) -> None:
-    """Call tools, get prompts (`prompt:` before the name) and read resources of `server`, whatever they answer."""
+def talk(server: Any, *asked: tuple[str, Any]) -> list[str]:
+    """What `server` answers to calls of tools, to prompts (`prompt:` and a name), and to URIs, which are given None."""
     from fastmcp import Client
 
-    async def told() -> None:
+    async def answer(client: Any, name: str, given: Any) -> Any:
+        if name.startswith("prompt:"):
+            return (await client.get_prompt(name.removeprefix("prompt:"), given)).messages
+        if given is None:
+            return await client.read_resource(name)
+        return (await client.call_tool(name, given)).content
+
+    async def told() -> list[str]:
+        answers = []
         async with Client(server) as client:
             for name, given in asked:
-                kind, _, rest = name.rpartition(":") if name.startswith("prompt:") else ("", "", name)
-                with suppress(Exception):
-                    if kind:
-                        await client.get_prompt(rest, given)
-                    elif given is None:
-                        await client.read_resource(name)
-                    else:
-                        await client.call_tool(name, given)
+                try:
+                    answers.append(str(await answer(client, name, given)))
+                except Exception as error:
+                    answers.append(f"{type(error).__name__}: {error}")
+        return answers
 
-    anyio.run(told)
+    return anyio.run(told)
 
 
 def tree(watched: Watched) -> list[str]:
@@ -136,7 +136,9 @@ def tree(watched: Watched) -> list[str]:
             depth, parent = depth + 1, spans[parent.span_id].parent
         scope = span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
         if span.name not in TRANSPORTS:
-            lines.append("  " * depth + f"{span.kind.name} {span.name}" + ("" if scope == "mcp_otel" else f" ({scope})"))
+            lines.append(
+                "  " * depth + f"{span.kind.name} {span.name}" + ("" if scope == "mcp_otel" else f" ({scope})")
+            )
     return lines
 
 
