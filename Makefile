@@ -7,8 +7,9 @@ CONTRIB := opentelemetry-instrumentation==0.66b1 opentelemetry-exporter-promethe
 	opentelemetry-distro==0.66b1
 # The last of each line that keep sessions which their clients have ended: leaks that nobody made up.
 LEAKING := mcp_1_29 mcp_2_1
-# Each line of the fastmcp package, with what the story and the tests of its seams need there.
+# Each line of the fastmcp package, with a real server that stands on it, and what the tests of its seams need there.
 FASTMCP := fastmcp_2 fastmcp_3 fastmcp_4
+TESTED := mcp2 mcp1 servers $(LEAKING) $(FASTMCP)
 FASTMCP_TESTS := 'pytest>=8' 'pytest-timeout>=2.3'
 REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
 
@@ -32,8 +33,7 @@ endef
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-test: $(VENVS)/mcp2/.made $(VENVS)/mcp1/.made $(VENVS)/servers/.made $(LEAKING:%=$(VENVS)/%/.made) \
-	$(FASTMCP:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK, and those of FastMCP on its lines
+test: $(TESTED:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK, and those of FastMCP on each of its lines
 	@failed=0; for line in mcp2 mcp1 $(FASTMCP); do \
 	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep -E '^(fast)?mcp==' | xargs)"; \
 	  case $$line in fastmcp_*) tests=tests/seams/fastmcp;; *) tests=;; esac; \
@@ -90,13 +90,13 @@ $(VENVS)/mcp_2_1/.made: pyproject.toml Makefile
 	$(call venv,mcp_2_1,--editable . mcp==2.1.1 $(OTEL))
 
 $(VENVS)/fastmcp_2/.made: pyproject.toml Makefile
-	$(call venv,fastmcp_2,--editable . fastmcp==2.14.7 $(FASTMCP_TESTS) $(OTEL))
+	$(call venv,fastmcp_2,--editable . fastmcp==2.14.7 mcp-nixos==2.3.1 $(FASTMCP_TESTS) $(OTEL))
 
 $(VENVS)/fastmcp_3/.made: pyproject.toml Makefile
-	$(call venv,fastmcp_3,--editable . fastmcp==3.4.10 $(FASTMCP_TESTS) $(OTEL))
+	$(call venv,fastmcp_3,--editable . fastmcp==3.4.10 mcp-nixos==2.4.3 $(FASTMCP_TESTS) $(OTEL))
 
 $(VENVS)/fastmcp_4/.made: pyproject.toml Makefile
-	$(call venv,fastmcp_4,--editable . fastmcp==4.1.2 $(FASTMCP_TESTS) $(OTEL))
+	$(call venv,fastmcp_4,--editable . fastmcp==4.1.2 mcp-nixos==3.1.0 $(FASTMCP_TESTS) $(OTEL))
 
 $(VENVS)/demo/.made: pyproject.toml Makefile
 	$(call venv,demo,. mcp-server-time)

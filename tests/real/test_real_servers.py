@@ -43,6 +43,11 @@ class Subject:
     env: dict[str, str] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     """Names that are called and registered."""
+    programs: Path = BIN
+    """Where the programs of its environment are."""
+    port: str = "PORT"
+    """The variable that says where it listens."""
+    path: str = "/mcp/"
 
 
 def git(folder: Path) -> Subject:
@@ -109,15 +114,15 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
 @contextmanager
 def serving(subject: Subject, env: dict[str, str], watched: bool) -> Iterator[tuple[Process, Wire]]:
     """The subject, by itself or under `mcp-otel run`, and a client of it."""
-    words = [str(BIN / subject.command[0]), *subject.command[1:]]
+    words = [str(subject.programs / subject.command[0]), *subject.command[1:]]
     if watched:
-        words = [str(BIN / "mcp-otel"), "run", "--", *words]
+        words = [str(subject.programs / "mcp-otel"), "run", "--", *words]
     port = free_port() if subject.http else 0
-    process = Process(words, {**subject.env, **env, "PORT": str(port), "HOST": "127.0.0.1"})
+    process = Process(words, {**subject.env, **env, subject.port: str(port), "HOST": "127.0.0.1"})
     try:
         if subject.http:
             process.wait_for_line(r"Uvicorn running", 60)
-            yield process, HttpWire(f"http://127.0.0.1:{port}/mcp/")
+            yield process, HttpWire(f"http://127.0.0.1:{port}{subject.path}")
         else:
             yield process, StdioWire(process.popen)
     finally:
@@ -153,7 +158,11 @@ def test_answers_are_the_same_under_mcp_otel_and_every_message_has_one_server_sp
     name: str, tmp_path: Path, sink: Sink
 ) -> None:
     assert (BIN / "mcp-otel").exists(), "make test prepares .venvs/servers"
-    subject = SUBJECTS[name](tmp_path)
+    compare(SUBJECTS[name](tmp_path), sink)
+
+
+def compare(subject: Subject, sink: Sink) -> None:
+    """The subject says the same with and without us; its spans go to `sink`, one for each message."""
     export = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
