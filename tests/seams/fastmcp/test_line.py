@@ -11,10 +11,10 @@ import mcp_otel
 from mcp_otel.seams import SEAMS, _missing
 from tests.promises.originals import Originals, changed, originals
 from tests.promises.watching import Watched, start
-from tests.seams.fastmcp.conftest import HERE, LINE
+from tests.seams.fastmcp.conftest import LINE
 from tests.seams.fastmcp.servers import child, talk
 
-ROOM, READ = SEAMS["fastmcp"][LINE] if HERE else ("mcp_otel.seams.fastmcp.line_4", "")
+ROOM, READ = SEAMS["fastmcp"][LINE]
 HOOKED = tuple(name for name in import_module(ROOM).MODULES if not _missing(name))
 
 
@@ -39,7 +39,7 @@ def hooks() -> dict[str, tuple[Any, str]]:
     return names
 
 
-REPLACED = hooks() if HERE else {"fastmcp": (None, "")}
+REPLACED = hooks()
 OPTIONAL = {"fastmcp.server.providers.base.Provider.get_tool_by_hash"}
 """What an older release of the line does without."""
 
