@@ -10,13 +10,16 @@ LEAKING := mcp_1_29 mcp_2_1
 # Other instrumentations of MCP. The first line has AWS's, too, which decides on the versions of OpenTelemetry there.
 VENDORS := logfire==5.2.0 sentry-sdk==2.75.0 ddtrace==4.16.0 openlit==1.45.0 \
 	opentelemetry-instrumentation-mcp==0.62.4 openinference-instrumentation-mcp==2.0.13
+# Each line of the fastmcp package, with a real server that stands on it, published programs that are clients (mcp-proxy has
+# no 2.x line yet), and what the tests of its seams need there.
+FASTMCP := fastmcp_2 fastmcp_3 fastmcp_4
+CLIENTS_1 := mcp-proxy==0.13.0 mcp-server-time==2026.10.10 trio==0.35.0
+CLIENTS_2 := mcp-server-time==2026.10.19 trio==0.35.0
+FASTMCP_TESTS := 'pytest>=8' 'pytest-timeout>=2.3'
 REAL_SERVERS := mcp-server-git==2026.10.10 mcp-server-time==2026.10.10 arxiv-mcp-server==0.8.2
 REAL_SERVERS_2 := mcp-server-git==2026.10.19 mcp-server-time==2026.10.19 duckduckgo-mcp-server==0.7.0
-# Published programs that are clients, of each line; mcp-proxy has no 2.x line yet.
-CLIENTS_1 := mcp==1.30.0 fastmcp==3.4.10 mcp-proxy==0.13.0 mcp-server-time==2026.10.10 trio==0.35.0
-CLIENTS_2 := mcp==2.3.0 fastmcp==4.1.2 mcp-server-time==2026.10.19 trio==0.35.0
 # Environments that tests run in or look into.
-TESTED := mcp2 mcp1 $(LEAKING) releases servers servers_2 vendors_1 vendors_2 clients_1 clients_2
+TESTED := mcp2 mcp1 $(LEAKING) releases servers servers_2 vendors_1 vendors_2 $(FASTMCP)
 
 CACHE := $(or $(MCP_OTEL_CACHE),$(HOME)/.cache/mcp-otel)
 COLLECTOR := $(CACHE)/otelcol-$(shell sha256sum collector/builder.yaml | cut -c1-16)
@@ -39,10 +42,11 @@ endef
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-test: $(TESTED:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK
-	@failed=0; for line in mcp2 mcp1; do \
-	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep '^mcp==')"; \
-	  $(VENVS)/$$line/bin/python -m pytest || failed=1; \
+test: $(TESTED:%=$(VENVS)/%/.made) ## every test, on both lines of the SDK, and those of FastMCP on each of its lines
+	@failed=0; for line in mcp2 mcp1 $(FASTMCP); do \
+	  echo "testing with $$($(VENVS)/$$line/bin/python $(PIP) freeze | grep -E '^(fast)?mcp==' | xargs)"; \
+	  case $$line in fastmcp_*) tests=tests/seams/fastmcp;; *) tests=;; esac; \
+	  $(VENVS)/$$line/bin/python -m pytest $$tests || failed=1; \
 	done; exit $$failed
 
 lint: $(VENVS)/mcp2/.made ## style, format and types
@@ -92,12 +96,6 @@ $(VENVS)/servers/.made: Makefile
 
 $(VENVS)/servers_2/.made: Makefile
 	$(call venv,servers_2,--editable . mcp==2.3.0 $(REAL_SERVERS_2))
-$(VENVS)/clients_1/.made: pyproject.toml Makefile
-	$(call venv,clients_1,--editable . $(CLIENTS_1) $(OTEL))
-
-$(VENVS)/clients_2/.made: pyproject.toml Makefile
-	$(call venv,clients_2,--editable . $(CLIENTS_2) $(OTEL))
-
 $(VENVS)/mcp_1_29/.made: pyproject.toml Makefile
 	$(call venv,mcp_1_29,--editable . mcp==1.29.0 $(OTEL))
 
@@ -119,6 +117,15 @@ $(VENVS)/vendors_1/.made: pyproject.toml Makefile
 
 $(VENVS)/vendors_2/.made: pyproject.toml Makefile
 	$(call venv,vendors_2,--editable . mcp==2.3.0 $(VENDORS) $(OTEL) $(CONTRIB))
+
+$(VENVS)/fastmcp_2/.made: pyproject.toml Makefile
+	$(call venv,fastmcp_2,--editable . mcp==1.30.0 fastmcp==2.14.7 mcp-nixos==2.3.1 $(FASTMCP_TESTS) $(OTEL))
+
+$(VENVS)/fastmcp_3/.made: pyproject.toml Makefile
+	$(call venv,fastmcp_3,--editable . mcp==1.30.0 fastmcp==3.4.10 mcp-nixos==2.4.3 $(FASTMCP_TESTS) $(OTEL) $(CLIENTS_1))
+
+$(VENVS)/fastmcp_4/.made: pyproject.toml Makefile
+	$(call venv,fastmcp_4,--editable . mcp==2.3.0 fastmcp==4.1.2 mcp-nixos==3.1.0 $(FASTMCP_TESTS) $(OTEL) $(CLIENTS_2))
 
 $(VENVS)/demo/.made: pyproject.toml Makefile
 	$(call venv,demo,. mcp-server-time)

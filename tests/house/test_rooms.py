@@ -90,12 +90,30 @@ def test_nothing_imports_the_commands() -> None:
     ] == []
 
 
-def test_no_seam_of_one_line_imports_the_other() -> None:
-    lines = ("mcp_otel.seams.sdk_v1", "mcp_otel.seams.sdk_v2")
+LINES = (
+    ("mcp_otel.seams.sdk_v1", "mcp_otel.seams.sdk_v2"),
+    tuple(f"mcp_otel.seams.fastmcp.line_{major}" for major in (2, 3, 4)),
+)
+
+
+def test_no_seam_of_one_line_imports_another() -> None:
     assert [
         f"{module.name}:{at} imports {name}"
         for module in modules()
-        for mine, other in (lines, lines[::-1])
+        for lines in LINES
+        for mine in lines
+        if module.name.startswith(mine)
+        for name, at in imports(module)
+        if name.startswith(tuple(line for line in lines if line != mine))
+    ] == []
+
+
+def test_fastmcp_and_the_sdk_below_it_know_nothing_of_each_other() -> None:
+    both = ("mcp_otel.seams.fastmcp", "mcp_otel.seams.sdk_v")
+    assert [
+        f"{module.name}:{at} imports {name}"
+        for module in modules()
+        for mine, other in (both, both[::-1])
         if module.name.startswith(mine)
         for name, at in imports(module)
         if name.startswith(other)

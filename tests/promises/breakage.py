@@ -17,6 +17,8 @@ ROOMS = (
     *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals"),
     *("seams", "streams", "vendors", "vitals"),
 )
+BESIDE = ("fastmcp",)
+"""Rooms of libraries that the story's servers do not use."""
 HOOKS = ("before", "after")
 CARRIERS = {
     # These carry the host's own operation: what breaks here is the operation, so they hold nothing that can.
@@ -129,10 +131,13 @@ def broken(target: Target) -> Iterator[None]:
         function.__code__ = whole
 
 
-def targets() -> dict[str, Target]:
-    """Every function of the rooms a message passes through, and every hook that a seam makes, by its full name."""
+def targets(within: str = "") -> dict[str, Target]:
+    """Every function of the rooms a message passes through, and every hook that a seam makes, by its full name.
+
+    With `within`, of that room of the seams, which a library beside the SDK has.
+    """
     found: dict[str, Target] = {}
-    for module in modules():
+    for module in modules(within):
         for function in _functions(module):
             name = f"{module.__name__.partition('.')[2]}:{function.__qualname__}"
             found[name] = Target(function)
@@ -142,11 +147,12 @@ def targets() -> dict[str, Target]:
     return found
 
 
-def modules() -> Iterator[ModuleType]:
-    """The modules of the rooms, of the installed line."""
+def modules(within: str = "") -> Iterator[ModuleType]:
+    """The modules of the rooms, of the installed line; or those of one room of the seams, of all its lines."""
     for found in pkgutil.walk_packages(mcp_otel.__path__, "mcp_otel."):
         room = found.name.split(".")[1]
-        if room in ROOMS and f"sdk_v{3 - LINE}" not in found.name:
+        beside = next((name for name in BESIDE if found.name.startswith(f"mcp_otel.seams.{name}")), "")
+        if room in ROOMS and f"sdk_v{3 - LINE}" not in found.name and beside == within:
             yield import_module(found.name)
 
 

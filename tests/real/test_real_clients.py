@@ -18,7 +18,7 @@ from tests.contract.process import Process
 from tests.house.source import ROOT
 from tests.sink import Sink
 
-BOTH_LINES = ("clients_1", "clients_2")
+BOTH_LINES = ("fastmcp_3", "fastmcp_4")
 ARGUMENTS = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Kolkata"}
 CALL = ("convert_time", "--input-json", json.dumps(ARGUMENTS), "--json")
 HELLO = {"initialize", "notifications/initialized", "server/discover"}
@@ -110,7 +110,7 @@ def proxy(line: str, name: str, folder: Path, sink: Sink | None) -> Iterator[str
 
 
 @pytest.mark.parametrize(
-    ("line", "name"), [("clients_1", "mcp-proxy"), ("clients_1", "fastmcp"), ("clients_2", "fastmcp")]
+    ("line", "name"), [("fastmcp_3", "mcp-proxy"), ("fastmcp_3", "fastmcp"), ("fastmcp_4", "fastmcp")]
 )
 def test_a_call_through_a_proxy_is_one_trace_client_server_client_server(
     line: str, name: str, tmp_path: Path, sink: Sink

@@ -50,12 +50,11 @@ class Subject:
     env: dict[str, str] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     """Names that are called and registered."""
-    line: int = 1
+    programs: Path = PLACES[1]
+    """Where the programs of its environment are."""
+    port: str = "PORT"
+    """The variable that says where it listens."""
     path: str = "/mcp/"
-
-    def program(self, name: str) -> str:
-        """Where `name` is, in the environment of this server."""
-        return str(PLACES[self.line] / name)
 
 
 def git(folder: Path, line: int = 1) -> Subject:
@@ -82,7 +81,7 @@ def git(folder: Path, line: int = 1) -> Subject:
             call("git_conjure", repo_path=path),
         ],
         tools=("git_status", "git_log", "git_diff_unstaged", "git_show"),
-        line=line,
+        programs=PLACES[line],
     )
 
 
@@ -98,7 +97,7 @@ def clock(_: Path, line: int = 1) -> Subject:
             call("stop_time"),
         ],
         tools=("convert_time",),
-        line=line,
+        programs=PLACES[line],
     )
 
 
@@ -126,7 +125,7 @@ def duck() -> Subject:
         ],
         http=True,
         tools=("fetch_content",),
-        line=2,
+        programs=PLACES[2],
         path="/mcp",
     )
 
@@ -146,13 +145,11 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
 def serving(subject: Subject, env: dict[str, str], watched: bool) -> Iterator[tuple[Process, Wire]]:
     """The subject, by itself or under `mcp-otel run`, and a client of it."""
     port = free_port() if subject.http else 0
-    words = [
-        subject.program(subject.command[0]),
-        *(str(port) if word == PORT else word for word in subject.command[1:]),
-    ]
+    name, *given = subject.command
+    words = [str(subject.programs / name), *(str(port) if word == PORT else word for word in given)]
     if watched:
-        words = [subject.program("mcp-otel"), "run", "--", *words]
-    process = Process(words, {**subject.env, **env, "PORT": str(port), "HOST": "127.0.0.1"})
+        words = [str(subject.programs / "mcp-otel"), "run", "--", *words]
+    process = Process(words, {**subject.env, **env, subject.port: str(port), "HOST": "127.0.0.1"})
     try:
         if subject.http:
             process.wait_for_line(r"Uvicorn running", 60)
@@ -191,8 +188,12 @@ def conversation(subject: Subject, env: dict[str, str], watched: bool) -> tuple[
 def test_answers_are_the_same_under_mcp_otel_and_every_message_has_one_server_span(
     name: str, tmp_path: Path, sink: Sink
 ) -> None:
-    subject = SUBJECTS[name](tmp_path)
-    assert Path(subject.program("mcp-otel")).exists(), "make test prepares the environments of real servers"
+    compare(SUBJECTS[name](tmp_path), sink)
+
+
+def compare(subject: Subject, sink: Sink) -> None:
+    """The subject says the same with and without us; its spans go to `sink`, one for each message."""
+    assert (subject.programs / "mcp-otel").exists(), "make test prepares the environments of real servers"
     export = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
