@@ -14,6 +14,7 @@ from opentelemetry.trace import TracerProvider
 
 from mcp_otel import exit as ending
 from mcp_otel import export, seams, settings
+from mcp_otel.fork import at_fork
 from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
 from mcp_otel.settings import Settings
@@ -71,11 +72,13 @@ class Instrumentation:
         self._delivery: export.Delivery | None = None
         self._plan = export.wanted(os.environ)
         self._undos: list[Callable[[], object]] = []
+        self._connected: list[Callable[[], object]] = []
 
     def install(self) -> None:
         """Hook in. Providers wait for the first message, so that the application's own come first."""
+        self._undos.append(at_fork(self._forked))  # first: the summary builds on it
         self._undos.append(export.preload(self._plan))
-        self.recorder.prepare = self._connect
+        self.recorder.prepare, self.recorder.falls = self._connect, ending.fall
         if self.settings.summary != "off":
             from mcp_otel import summary
 
@@ -85,8 +88,9 @@ class Instrumentation:
     def undo(self) -> None:
         """Put every original object back and let go of what was made."""
         self.recorder.active = False
-        while self._undos:
-            self._undos.pop()()
+        for undos in (self._connected, self._undos):
+            while undos:
+                undos.pop()()
         self.recorder.vitals = self.recorder.live.retained = None
         if self.recorder.metrics is not None:
             self.recorder.metrics.settle()
@@ -100,20 +104,32 @@ class Instrumentation:
         return True
 
     def _forked(self) -> None:
-        """A child has none of our threads, and one of them may have held a lock."""
-        self.recorder.vitals = self.recorder.live.retained = None
+        """Begin anew in a child, with its first message: what was counted is its parent's to say."""
+        global _lock, _totals, _lasting  # noqa: PLW0603
+        recorder = self.recorder
+        vitals, metrics = recorder.vitals, recorder.metrics
+        _lock, _lasting = threading.Lock(), Lasting()
+        self._connected.clear()
+        recorder.forget()
+        _totals, recorder.prepare = recorder.totals, self._connect
+        if metrics is not None:
+            metrics.forget()
+        if vitals is not None:
+            vitals.forget()
 
     def _connect(self) -> None:
         recorder, (tracer_provider, meter_provider) = self.recorder, self._given
-        self._undos.append(ending.at_end(self._farewell, self._forked))  # before the one that flushes
-        delivery = self._delivery = export.connect(self._plan, self.settings, recorder.server_name, recorder.totals)
+        self._connected.append(ending.at_end(self._farewell))  # before the one that flushes
+        delivery = self._delivery = export.connect(
+            self._plan, self.settings, recorder.server_name, recorder.totals, self._delivery
+        )
         tracer_provider = tracer_provider or delivery.tracer_provider
         meter_provider = meter_provider or delivery.meter_provider
         recorder.owns_spans = delivery.owns_traces
         if meter_provider is not None:
             recorder.metrics = _metrics.get(meter_provider) or Metrics(meter_provider, __version__, READINGS)
             _metrics[meter_provider] = recorder.metrics
-            recorder.metrics.source = recorder
+            recorder.metrics.read(recorder)
         if tracer_provider is not None and self.settings.level == "spans":
             tracer = tracer_provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
             chosen = self.settings
@@ -126,7 +142,7 @@ class Instrumentation:
         host = Host(recorder)
         vitals = Vitals(self.settings, host, recorder.totals, _lasting, _contexts, recorder.count_failure)
         _lasting.loops.lag = recorder.metrics.record_lag if recorder.metrics is not None else None
-        self._undos.append(vitals.start())
+        self._connected.append(vitals.start())
         recorder.vitals = vitals
         recorder.live.retained = lambda: vitals.retained_sessions
 

@@ -71,13 +71,16 @@ def make(signal: str, names: tuple[str, ...], **given: tuple[object, ...]) -> li
     return made
 
 
-def resource(server_name: str | None) -> Resource:
-    """Make the resource: the server names the service, and chance the instance, where nobody else does."""
+def resource(server_name: str | None, forked: bool = False) -> Resource:
+    """Make the resource: the server names the service, and chance the instance, where nobody else does.
+
+    A forked child is another instance than its parent, whatever the environment that they share says.
+    """
     given = Resource.create()
     said: dict[str, str] = {}
     if server_name and str(given.attributes.get(SERVICE_NAME, UNNAMED)).startswith(UNNAMED):
         said[SERVICE_NAME] = server_name
-    if SERVICE_INSTANCE_ID not in given.attributes:
+    if forked or SERVICE_INSTANCE_ID not in given.attributes:
         said[SERVICE_INSTANCE_ID] = str(uuid4())
     return given.merge(Resource(said))
 
@@ -105,6 +108,21 @@ def for_metrics(made: list[Any], of: Resource, account: Account) -> tuple[MeterP
     if metrics_api._METER_PROVIDER is None:
         metrics.set_meter_provider(provider)
     return provider, readers
+
+
+def replace_traces(old: object, new: TracerProvider, processors: list[Batches]) -> None:
+    """Let `new` be the global provider where `old`, a parent's, was; what was made of that one speaks by `new`, too."""
+    if trace._TRACER_PROVIDER is not old or not isinstance(old, TracerProvider):
+        return
+    trace._TRACER_PROVIDER = new
+    for processor in processors:
+        old.add_span_processor(processor)
+
+
+def replace_metrics(old: object, new: MeterProvider) -> None:
+    """Let `new` be the global provider where `old`, a parent's, was; instruments of that one are not heard."""
+    if metrics_api._METER_PROVIDER is old:
+        metrics_api._METER_PROVIDER = new
 
 
 def _console_spans() -> ConsoleSpanExporter:

@@ -94,6 +94,7 @@ class Recorder:
         """False once it is taken out: what the host still holds of our hooks then does nothing."""
         self.sinks: list[Callable[[Event], object]] = []
         self.prepare: Callable[[], object] | None = None
+        self.falls: Callable[[], object] | None = None
         self.server_name: str | None = None
         self.live = Live(self.gate)
         self.sender = Sender(self)
@@ -305,6 +306,12 @@ class Recorder:
             self.count_failure("gone", error)
 
     @never_raises
+    def fall(self) -> None:
+        """A signal that a server has held back ends this process now."""
+        if self.falls is not None:
+            self.falls()
+
+    @never_raises
     def admit(self, door: object, admits: Admits) -> None:
         """Sessions come in by `door`, which is not kept alive; `admits(door)` is how many, and for how long idle."""
         self.live.admit(door, admits)
@@ -315,6 +322,14 @@ class Recorder:
         if self.totals.failures[part] == 1:
             # The kind, not the text: an exception may quote the message it failed on.
             warn("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
+
+    def forget(self) -> None:
+        """Start at zero: this is a forked child, and what is open here is its parent's. Takes no lock."""
+        inherited = current.get()
+        for call in (*self.live.requests.values(), *(() if inherited is None else (inherited,))):
+            call.done = True
+        self.totals, self.live, self.spans, self.metrics, self.vitals = Totals(), Live(self.gate), None, None, None
+        self.governor = Governor(self.settings.cost_budget, LEVELS[self.settings.level])
 
     # --- inside
 

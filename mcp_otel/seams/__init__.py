@@ -28,6 +28,7 @@ SEAMS: dict[str, dict[int, tuple[str, str]]] = {
         1: ("mcp_otel.seams.sdk_v1", "1.30.0"),
         2: ("mcp_otel.seams.sdk_v2", "2.3.0"),
     },
+    "uvicorn": {0: ("mcp_otel.seams.uvicorn", "0.54.0")},
 }
 """Distribution, major version: our room for it, and the newest version that it was read from."""
 
@@ -92,13 +93,13 @@ class Line:
 
     def _leave_alone(self, reason: str) -> None:
         warn(
-            "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
-            "The server runs unobserved.",
+            "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. %s",
             self._library,
             self._version,
             reason,
             self._library,
             self._read,
+            "The server runs unobserved." if self._library == "mcp" else "What it would see there is missing.",
         )
 
 

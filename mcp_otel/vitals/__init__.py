@@ -147,6 +147,15 @@ class Vitals:
             self._guarded(PART, lambda: self._places.update(self.blocked.places()))
         self._guarded(PART, self.contexts.clear)
 
+    def forget(self) -> None:
+        """Put back what was replaced: this is a forked child, and a thread of the parent's may have held any lock."""
+        self._stopped = threading.Event()
+        self._stopped.set()
+        self.canaries.forget()
+        while self._undos:
+            self._guarded(PART, self._undos.pop())
+        self._guarded(PART, self.contexts.clear)
+
     # --- what messages tell, in the host's own threads
 
     def message(self) -> None:

@@ -31,12 +31,13 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "signals": ({"event", "methods", "settings", "names"}, API),
     "recorder": ({"event", "methods", "signals", "names", "settings"}, API),
     "seams": ({"event", "methods", "recorder", "errors"}, {"wrapt", *API}),
-    "exit": (set(), set()),
-    "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
-    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "vitals"}, set()),
+    "exit": ({"fork"}, set()),
+    "fork": (set(), set()),
+    "export": ({"settings", "signals", "names", "version", "recorder", "exit", "fork"}, {*API, *STATE, *SDK}),
+    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "fork", "vitals"}, set()),
     "vitals": ({"settings", "signals", "names"}, {"psutil", "objgraph"}),
     "instrumentor": (
-        {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
+        {"settings", "exit", "fork", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
         | {"vitals"},
         API,
     ),
