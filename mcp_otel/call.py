@@ -49,6 +49,7 @@ class Call:
         "name",
         "on_loop",
         "opened",
+        "opener",
         "outcome",
         "params",
         "received",
@@ -96,6 +97,8 @@ class Call:
         self.on_loop = 0
         """Nanoseconds that its handler had the event loop to itself."""
         self.opened = False
+        self.opener: Any = None
+        """The recorder that opened it: one that comes later may meet it in a transport of this one's time."""
         self.outcome: Outcome | None = None
         self.params: Mapping[str, Any] | None = None
         self.received = received
@@ -192,7 +195,7 @@ class Call:
 
     def release(self) -> None:
         """Let go of everything of the host: timers and tasks hold the context that holds this call for long."""
-        self.exchange = self.message = self.params = self.session = self.span = None
+        self.exchange = self.message = self.opener = self.params = self.session = self.span = None
 
     @property
     def awaits_write(self) -> bool:

@@ -120,6 +120,7 @@ class Delivery:
         self._flushers: list[ending.Flusher] = []
         self._undos: list[Callable[[], None]] = []
         self._parent = parent
+        self._instance: object = None
 
     def flush(self, seconds: float) -> bool:
         """Deliver what waits in exporters of ours, in at most `seconds`; whether they came to an end."""
@@ -161,7 +162,8 @@ class Delivery:
         from mcp_otel.exporters import Account
 
         parent, account = self._parent, Account(totals)
-        resource = providers.resource(server_name, forked=parent is not None)
+        resource = providers.resource(server_name, None if parent is None else parent._instance)
+        self._instance = resource.attributes.get(providers.SERVICE_INSTANCE_ID)
         try:
             if exporters := providers.make("traces", traces):
                 self.tracer_provider, processors = providers.for_traces(exporters, resource, account, plan.queue)

@@ -85,6 +85,11 @@ class Instrumentation:
             self._undos.append(summary.install(self.settings, self.recorder))
         self._undos.append(seams.install(self.recorder))
 
+    def differs(self, chosen: Settings, *given: TracerProvider | MeterProvider | None) -> bool:
+        """Whether this is not what somebody else asks for by these settings and providers (None: any)."""
+        providers = zip(given, self._given, strict=True)
+        return chosen != self.settings or any(theirs not in (None, ours) for theirs, ours in providers)
+
     def undo(self) -> None:
         """Put every original object back and let go of what was made."""
         self.recorder.active = False
@@ -150,7 +155,7 @@ class Instrumentation:
 def instrument(
     tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None, **given: Any
 ) -> None:
-    """Make every MCP server of this process visible; a second call changes nothing.
+    """Make every MCP server of this process visible; a second call changes nothing, and says so if it would.
 
     Args:
         tracer_provider: where spans go; by default the application's, else one from the `OTEL_*` variables.
@@ -162,10 +167,14 @@ def instrument(
     """
     global _active  # noqa: PLW0603
     chosen, complaints = settings.load(os.environ, **given)
-    for complaint in complaints:
-        warn("mcp-otel: %s", complaint)
     with _lock:
-        if _active is not None or chosen.level == "off":
+        if _active is not None:
+            if _active.differs(chosen, tracer_provider, meter_provider):
+                warn("mcp-otel is on already, as it was first asked for; call mcp_otel.uninstrument() to change that")
+            return
+        for complaint in complaints:
+            warn("mcp-otel: %s", complaint)
+        if chosen.level == "off":
             return
         made = None
         try:

@@ -71,16 +71,16 @@ def make(signal: str, names: tuple[str, ...], **given: tuple[object, ...]) -> li
     return made
 
 
-def resource(server_name: str | None, forked: bool = False) -> Resource:
+def resource(server_name: str | None, parent: object = None) -> Resource:
     """Make the resource: the server names the service, and chance the instance, where nobody else does.
 
-    A forked child is another instance than its parent, whatever the environment that they share says.
+    A forked child is another instance than its `parent`, whatever the environment that they share says.
     """
     given = Resource.create()
     said: dict[str, str] = {}
     if server_name and str(given.attributes.get(SERVICE_NAME, UNNAMED)).startswith(UNNAMED):
         said[SERVICE_NAME] = server_name
-    if forked or SERVICE_INSTANCE_ID not in given.attributes:
+    if given.attributes.get(SERVICE_INSTANCE_ID) in (None, parent):
         said[SERVICE_INSTANCE_ID] = str(uuid4())
     return given.merge(Resource(said))
 

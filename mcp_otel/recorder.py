@@ -138,7 +138,7 @@ class Recorder:
         try:
             if self.vitals is not None:
                 self.vitals.message()
-            call.opened = True
+            call.opened, call.opener = True, self
             call.request_id = request_id
             call.session = session
             call.params = params
@@ -218,6 +218,9 @@ class Recorder:
     def end(self, call: Call) -> None:
         """The last byte of `call` is written, or never will be: make the event and hand it on."""
         if call.done or not call.opened:
+            return
+        if call.opener is not self and call.opener is not None:
+            call.opener.end(call)
             return
         call.done = True
         ended = perf_counter_ns()

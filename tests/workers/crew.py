@@ -58,15 +58,15 @@ class Ledger(Sink):
         }
         return {instance: total for instance, total in sums.items() if total}
 
-    def served(self, tool: str = "whoami") -> dict[str, set[str]]:
-        """Request ids of the calls of `tool` by the instance whose span says so.
+    def served(self) -> dict[str, set[str]]:
+        """Request ids of calls by the instance whose SERVER span says so, whoever made it.
 
         Raises:
             AssertionError: one was said twice.
         """
         found: dict[str, set[str]] = defaultdict(set)
         for span in self.spans:
-            if span["kind"] == "SERVER" and span["attributes"].get("gen_ai.tool.name") in (tool, "_other"):
+            if span["kind"] == "SERVER" and span["name"].startswith("tools/call"):
                 request = span["attributes"]["jsonrpc.request.id"]
                 assert all(request not in ids for ids in found.values()), f"{request} was said twice"
                 found[span["resource"][INSTANCE]].add(request)
