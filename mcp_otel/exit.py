@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import signal
-import sys
 from _thread import LockType, allocate_lock
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -15,9 +14,8 @@ from threading import Thread, current_thread, main_thread
 from time import monotonic
 from types import FrameType
 
-from mcp_otel.fork import at_fork
+from mcp_otel.fork import at_fork, by_multiprocessing
 from mcp_otel.notice import warn
-
 
 LAST = -1_000_000
 """Among what multiprocessing finalizes: after what the program itself wants done."""
@@ -69,8 +67,7 @@ def at_end(flush: Callable[[], bool]) -> Callable[[], None]:
     """
     if not _endings:
         atexit.register(leave)
-    processes = sys.modules.get("multiprocessing.process")
-    if processes is not None and processes.parent_process() is not None:
+    if by_multiprocessing():
         # Forked ones end without `atexit` in most versions of Python, but not without this.
         from multiprocessing.util import Finalize
 
@@ -96,7 +93,7 @@ def arm() -> None:
     Must run before a server installs its own handling, which puts ours back at its end; where it does not, there is
     `fall`.
     """
-    global _armed
+    global _armed  # noqa: PLW0603
     if current_thread() is main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
         _armed = True
@@ -104,7 +101,7 @@ def arm() -> None:
 
 def disarm() -> None:
     """Undo `arm`, unless somebody else has taken the signal since."""
-    global _armed
+    global _armed  # noqa: PLW0603
     _armed = False
     if current_thread() is main_thread() and signal.getsignal(signal.SIGTERM) is _terminate:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -121,7 +118,7 @@ def leave() -> None:
 def fall() -> None:
     """SIGTERM, which somebody has held back, ends this process now; nothing happens where that calls us anyway."""
     if not _armed:
-        for flush in list(_endings):
+        for flush in _endings:
             flush()
 
 
@@ -133,7 +130,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 
 def _forget() -> None:
-    global _armed
+    global _armed  # noqa: PLW0603
     _armed = signal.getsignal(signal.SIGTERM) is _terminate
     _endings.clear()
     atexit.unregister(leave)

@@ -163,7 +163,7 @@ class Delivery:
 
         parent, account = self._parent, Account(totals)
         resource = providers.resource(server_name, None if parent is None else parent._instance)
-        self._instance = resource.attributes.get(providers.SERVICE_INSTANCE_ID)
+        self._instance = providers.instance(resource)
         try:
             if exporters := providers.make("traces", traces):
                 self.tracer_provider, processors = providers.for_traces(exporters, resource, account, plan.queue)

@@ -6,6 +6,7 @@ None of our threads is there, and one of them may have held a lock: what forgets
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 _forgetting: dict[object, Callable[[], object]] = {}
@@ -20,6 +21,12 @@ def at_fork(forget: Callable[[], object]) -> Callable[[], None]:
         _forgetting.pop(key, None)
 
     return undo
+
+
+def by_multiprocessing() -> bool:
+    """Whether multiprocessing has made this process, forked or spawned."""
+    processes = sys.modules.get("multiprocessing.process")
+    return processes is not None and processes.parent_process() is not None
 
 
 def _in_child() -> None:

@@ -13,7 +13,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from mcp_otel import exit as ending
-from mcp_otel import export, seams, settings
+from mcp_otel import export, seams, settings, siblings
 from mcp_otel.fork import at_fork
 from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
@@ -73,12 +73,15 @@ class Instrumentation:
         self._plan = export.wanted(os.environ)
         self._undos: list[Callable[[], object]] = []
         self._connected: list[Callable[[], object]] = []
+        self._parent: int | None = None
+        """Who forked this process, if anybody did."""
 
     def install(self) -> None:
         """Hook in. Providers wait for the first message, so that the application's own come first."""
         self._undos.append(at_fork(self._forked))  # first: the summary builds on it
         self._undos.append(export.preload(self._plan))
         self.recorder.prepare, self.recorder.falls = self._connect, ending.fall
+        self.recorder.refusals.others = self._siblings
         if self.settings.summary != "off":
             from mcp_otel import summary
 
@@ -110,17 +113,22 @@ class Instrumentation:
 
     def _forked(self) -> None:
         """Begin anew in a child, with its first message: what was counted is its parent's to say."""
-        global _lock, _totals, _lasting  # noqa: PLW0603
+        global _lock, _totals, _lasting
         recorder = self.recorder
         vitals, metrics = recorder.vitals, recorder.metrics
         _lock, _lasting = threading.Lock(), Lasting()
+        self._parent = os.getppid()
         self._connected.clear()
         recorder.forget()
+        recorder.refusals.others = self._siblings
         _totals, recorder.prepare = recorder.totals, self._connect
         if metrics is not None:
             metrics.forget()
         if vitals is not None:
             vitals.forget()
+
+    def _siblings(self) -> siblings.Siblings | None:
+        return siblings.find(self._parent)
 
     def _connect(self) -> None:
         recorder, (tracer_provider, meter_provider) = self.recorder, self._given

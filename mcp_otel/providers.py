@@ -85,6 +85,11 @@ def resource(server_name: str | None, parent: object = None) -> Resource:
     return given.merge(Resource(said))
 
 
+def instance(of: Resource) -> object:
+    """Which process it is the resource of."""
+    return of.attributes.get(SERVICE_INSTANCE_ID)
+
+
 def for_traces(made: list[Any], of: Resource, account: Account, room: int) -> tuple[TracerProvider, list[Batches]]:
     """Make a provider for the span exporters `made`, global if there is none yet; with its processors."""
     provider = TracerProvider(resource=of, shutdown_on_exit=False)

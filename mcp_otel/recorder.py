@@ -22,6 +22,7 @@ from mcp_otel.live import Admits, Live
 from mcp_otel.methods import NO_METHOD, OTHER, about
 from mcp_otel.notice import warn
 from mcp_otel.outgoing import Sender
+from mcp_otel.refusals import Refusals, Refused
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
 from mcp_otel.signals.metrics import Metrics
@@ -77,6 +78,9 @@ class Vitals(Protocol):
     def watch(self, subject: object, kind: str) -> None:
         """The life of `subject`, a `session` or a `request`, should end now."""
 
+    def forget(self) -> None:
+        """Let go of everything: this is a forked child."""
+
 
 class Recorder:
     """One per instrumented process. `sinks` get every event; `prepare` runs once, before the first message."""
@@ -97,6 +101,7 @@ class Recorder:
         self.falls: Callable[[], object] | None = None
         self.server_name: str | None = None
         self.live = Live(self.gate)
+        self.refusals = Refusals()
         self.sender = Sender(self)
         self.governor = Governor(settings.cost_budget, LEVELS[settings.level])
         self.ending = False
@@ -309,6 +314,18 @@ class Recorder:
             self.count_failure("gone", error)
 
     @never_raises
+    def note_session(self, session_id: str) -> None:
+        """A session of this id was opened over HTTP."""
+        self.refusals.opened(privacy.session(session_id))
+
+    @never_raises
+    def reject(self, refused: Refused) -> None:
+        """An HTTP request was refused before it was a message."""
+        if self.active:
+            self._prepare()
+            self.totals.rejected[self.refusals.reason(refused)] += 1
+
+    @never_raises
     def fall(self) -> None:
         """A signal that a server has held back ends this process now."""
         if self.falls is not None:
@@ -333,6 +350,7 @@ class Recorder:
             call.done = True
         self.totals, self.live, self.spans, self.metrics, self.vitals = Totals(), Live(self.gate), None, None, None
         self.governor = Governor(self.settings.cost_budget, LEVELS[self.settings.level])
+        self.refusals = Refusals()
 
     # --- inside
 

@@ -209,6 +209,7 @@ class Metrics:
             names.SESSIONS_LIMIT: _sessions_limit,
             names.SESSIONS_OPENED: lambda source: _labelled(names.CLIENT.name, source.totals.opened),
             names.SESSIONS_ENDED: lambda source: _labelled(names.REASON.name, source.totals.ended),
+            names.HTTP_REJECTED: lambda source: _labelled(names.REFUSAL.name, source.totals.rejected),
             names.COST_TIME: lambda source: _labelled(names.PART.name, source.totals.cost),
             names.DROPPED: lambda source: _labelled(names.PART.name, {**LOSSES, **source.totals.dropped}),
             names.FAILURES: lambda source: _labelled(names.PART.name, source.totals.failures),

@@ -93,6 +93,16 @@ STATE = Attribute(
 )
 CLIENT = Attribute("mcp_otel.client", "name the client gave itself", MAX_CLIENTS + 1)
 REASON = Attribute("mcp_otel.reason", "`delete`, `disconnect`, `idle`, `crash` or `stop`", 5)
+REFUSALS = (
+    *("session_unknown", "session_ended", "session_elsewhere", "session_not_theirs", "session_missing"),
+    *("session_limit", "second_stream", "method", "not_acceptable", "media_type", "version", "origin", "host"),
+    *("too_large", "other"),
+)
+REFUSAL = Attribute(
+    "mcp_otel.refusal",
+    "why a request was refused: " + ", ".join(f"`{reason}`" for reason in REFUSALS),
+    len(REFUSALS),
+)
 PART = Attribute("mcp_otel.part", "part of mcp-otel", 16)
 STAT = Attribute("mcp_otel.stat", "`max`, `mean` or `sum` over live conversations", 3)
 KIND = Attribute("mcp_otel.kind", "what an object was kept for: a `session` or a `request`", 2)
@@ -193,6 +203,13 @@ SESSIONS_LIMIT = Metric(
     "Sessions the server admits before it refuses new ones with 503; absent where it has no cap",
 )
 SESSIONS_ENDED = Metric("mcp_otel.sessions.ended", "sum", "{session}", "Sessions ended", (REASON,))
+HTTP_REJECTED = Metric(
+    "mcp_otel.http.rejected",
+    "sum",
+    "{request}",
+    "HTTP requests that the server refused before they were messages",
+    (REFUSAL,),
+)
 SESSIONS_TIME = Metric(
     "mcp_otel.sessions.time_to_limit",
     "gauge",

@@ -1,4 +1,4 @@
-"""Durations of messages that wait until somebody collects: recording at once costs the host's thread three times as much."""
+"""Durations that wait until somebody collects: recording at once costs the host's thread three times as much."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ ROOMS: dict[str, str] = {
     "mcp_otel.governor": "recorder",
     "mcp_otel.live": "recorder",
     "mcp_otel.outgoing": "recorder",
+    "mcp_otel.refusals": "recorder",
     "mcp_otel.exporters": "export",
     "mcp_otel.providers": "export",
     "mcp_otel.__main__": "commands",

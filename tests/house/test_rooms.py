@@ -33,12 +33,13 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "seams": ({"event", "methods", "recorder", "errors"}, {"wrapt", *API}),
     "exit": ({"fork"}, set()),
     "fork": (set(), set()),
+    "siblings": ({"fork"}, {"psutil"}),
     "export": ({"settings", "signals", "names", "version", "recorder", "exit", "fork"}, {*API, *STATE, *SDK}),
     "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "fork", "vitals"}, set()),
     "vitals": ({"settings", "signals", "names"}, {"psutil", "objgraph"}),
     "instrumentor": (
         {"settings", "exit", "fork", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
-        | {"vitals"},
+        | {"vitals", "siblings"},
         API,
     ),
     "demo": (set(), {"mcp", "pydantic", "starlette", "uvicorn"}),

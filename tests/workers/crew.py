@@ -104,8 +104,8 @@ class Server:
             assert self.popen.poll() is None, self.said
             try:
                 status, _, _ = self.request("GET", headers={"Accept": "text/plain"})
-                found = {int(pid) for pid in re.findall(r"(?:server process|Booting worker with pid:) \[?(\d+)", self.said)}
-                found = found if status in (405, 406) else set()
+                pids = re.findall(r"(?:server process|Booting worker with pid:) \[?(\d+)", self.said)
+                found = set(map(int, pids)) if status in (405, 406) else set()
             except (OSError, HTTPException):
                 sleep(0.05)
         return found
@@ -124,7 +124,8 @@ class Server:
     def call(self, tool: str = "whoami", headers: Mapping[str, str] | None = None, **arguments: Any) -> tuple[str, str]:
         """Call `tool`: the id of the request and the text that it answers."""
         number = next(self._ids)
-        body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+        params = {"name": tool, "arguments": arguments}
+        body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
         status, _, raw = self.request(body=body, headers=headers)
         assert status == 200, (status, raw)
         return str(number), json.loads(raw)["result"]["content"][0]["text"]

@@ -1,7 +1,7 @@
 """A server for any launcher, `tests.workers.desk:app`: its tool says which process serves.
 
-Environment: `DESK_INSTRUMENT` says where the one line stands (`import`: here, `thread`, `loop`: while it serves, `late`:
-after the server is made, `none`); `DESK_STATEFUL=1` has sessions.
+Environment: `DESK_INSTRUMENT` says where the one line stands (`import`: here, `thread`, `late`: after the server is
+made, `loop`: while it serves, `none`); `DESK_STATEFUL=1` has sessions.
 """
 
 from __future__ import annotations
@@ -38,14 +38,6 @@ server: Any = (
 @server.tool(structured_output=False)
 async def whoami() -> str:
     return str(os.getpid())
-
-
-@server.tool(structured_output=False)
-async def fork() -> str:
-    """Ask a forked child who has served before it was: it serves itself, and ends as multiprocessing does."""
-    from tests.workers.child import served_by_child
-
-    return served_by_child()
 
 
 @server.tool(structured_output=False)

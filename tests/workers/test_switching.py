@@ -29,8 +29,8 @@ MANY = 100
 SPOKEN = """
 from importlib import import_module, util
 two = util.find_spec("mcp.server.mcpserver") is not None
-make = getattr(import_module("mcp.server.mcpserver" if two else "mcp.server.fastmcp"), "MCPServer" if two else "FastMCP")
-server = make("spoken", log_level="CRITICAL")
+room, kind = ("mcp.server.mcpserver", "MCPServer") if two else ("mcp.server.fastmcp", "FastMCP")
+server = getattr(import_module(room), kind)("spoken", log_level="CRITICAL")
 async def whoami() -> str:
     return "me"
 server.tool(structured_output=False)(whoami)
