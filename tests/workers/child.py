@@ -2,7 +2,8 @@
 
 Each process serves calls in memory, `echo` for `PARENT`, `CHILD` or `GRANDCHILD`. HOW: `exit` (the child ends as a
 program does), `multiprocessing` (as its children do: forked, from within a call), `spawn`, `twice` (the child forks,
-too), `own` (the application's own providers), `idle` (the child serves nothing).
+too), `own` (the application's own providers), `idle` (the child serves nothing), `crash` (as `multiprocessing`, and
+an exception ends the child), `vanish` (the child ends by `os._exit`).
 """
 
 from __future__ import annotations
@@ -78,8 +79,13 @@ def forked(run: Any) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def start(method: str) -> int | None:
-    process = multiprocessing.get_context(method).Process(target=child)
+def crashing() -> None:
+    child()
+    raise RuntimeError("the end")
+
+
+def start(method: str, target: Any = child) -> int | None:
+    process = multiprocessing.get_context(method).Process(target=target)
     process.start()
     process.join(30)
     return process.exitcode
@@ -101,6 +107,10 @@ def main() -> None:
         print(forked(lambda: (child(), forked(lambda: serve("GRANDCHILD")))))
     elif HOW == "spawn":
         print(start("spawn"))
+    elif HOW == "crash":
+        print(start("fork", crashing))
+    elif HOW == "vanish":
+        print(forked(lambda: (child(), os._exit(4))))
     serve("PARENT")
 
 
