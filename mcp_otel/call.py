@@ -51,6 +51,7 @@ class Call:
         "name",
         "on_loop",
         "opened",
+        "opener",
         "outcome",
         "params",
         "received",
@@ -72,9 +73,8 @@ class Call:
     def __init__(self, transport: str | None, received: int | None, started: int, exchange: Exchange | None) -> None:
         self._cuts: list[tuple[int, int]] | None = None
         self._mark = started
-        self._since = 0
+        self._since = self._waits = 0
         self._sums = [0, 0, 0, 0, 0, 0, 0]
-        self._waits = 0
         self.at_fault: Fault | None = None
         """Set by a seam that knows better than the wire: bad arguments arrive as a tool's error."""
         self.blockages: tuple[Blocked, ...] = ()
@@ -99,6 +99,8 @@ class Call:
         self.on_loop = 0
         """Nanoseconds that its handler had the event loop to itself."""
         self.opened = False
+        self.opener: Any = None
+        """The recorder that opened it: one that comes later may meet it in a transport of this one's time."""
         self.outcome: Outcome | None = None
         self.params: Mapping[str, Any] | None = None
         self.received = received
@@ -195,7 +197,7 @@ class Call:
 
     def release(self) -> None:
         """Let go of everything of the host: timers and tasks hold the context that holds this call for long."""
-        self.exchange = self.message = self.params = self.session = self.span = None
+        self.exchange = self.message = self.opener = self.params = self.session = self.span = None
 
     @property
     def awaits_write(self) -> bool:

@@ -13,8 +13,9 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from mcp_otel import exit as ending
-from mcp_otel import export, seams, settings, vendors
+from mcp_otel import export, seams, settings, siblings, vendors
 from mcp_otel.errors import SettingsError
+from mcp_otel.fork import at_fork
 from mcp_otel.governor import METRICS_ONLY
 from mcp_otel.notice import warn
 from mcp_otel.recorder import Recorder
@@ -91,22 +92,33 @@ class Instrumentation:
         self._delivery: export.Delivery | None = None
         self._plan = export.wanted(os.environ)
         self._undos: list[Callable[[], object]] = []
+        self._connected: list[Callable[[], object]] = []
+        self._parent: int | None = None
+        """Who forked this process, if anybody did."""
 
     def install(self) -> None:
         """Hook in. Providers wait for the first message, so that the application's own come first."""
+        self._undos.append(at_fork(self._forked))  # first: the summary builds on it
         self._undos.append(export.preload(self._plan))
-        self.recorder.prepare = self._connect
+        self.recorder.prepare, self.recorder.falls = self._connect, ending.fall
+        self.recorder.connections.refusals.others = self._siblings
         if self.settings.summary != "off":
             from mcp_otel import summary
 
             self._undos.append(summary.install(self.settings, self.recorder))
         self._undos.append(seams.install(self.recorder))
 
+    def differs(self, chosen: Settings, *given: TracerProvider | MeterProvider | None) -> bool:
+        """Whether this is not what somebody else asks for by these settings and providers (None: any)."""
+        providers = zip(given, self._given, strict=True)
+        return chosen != self.settings or any(theirs not in (None, ours) for theirs, ours in providers)
+
     def undo(self) -> None:
         """Put every original object back and let go of what was made."""
         self.recorder.active = False
-        while self._undos:
-            self._undos.pop()()
+        for undos in (self._connected, self._undos):
+            while undos:
+                undos.pop()()
         self.recorder.vitals = self.recorder.live.retained = None
         if self.recorder.metrics is not None:
             self.recorder.metrics.settle()
@@ -120,19 +132,36 @@ class Instrumentation:
         return True
 
     def _forked(self) -> None:
-        """A child has none of our threads, and one of them may have held a lock."""
-        self.recorder.vitals = self.recorder.live.retained = None
+        """Begin anew in a child, with its first message: what was counted is its parent's to say."""
+        global _lock, _totals, _lasting
+        recorder = self.recorder
+        vitals, metrics = recorder.vitals, recorder.metrics
+        _lock, _lasting = threading.Lock(), Lasting()
+        self._parent = os.getppid()
+        self._connected.clear()
+        recorder.forget()
+        recorder.connections.refusals.others = self._siblings
+        _totals, recorder.prepare = recorder.totals, self._connect
+        if metrics is not None:
+            metrics.forget()
+        if vitals is not None:
+            vitals.forget()
+
+    def _siblings(self) -> siblings.Siblings | None:
+        return siblings.find(self._parent)
 
     def _connect(self) -> None:
         recorder, (tracer_provider, meter_provider) = self.recorder, self._given
-        self._undos.append(ending.at_end(self._farewell, self._forked))  # before the one that flushes
-        delivery = self._delivery = export.connect(self._plan, self.settings, recorder.server_name, recorder.totals)
+        self._connected.append(ending.at_end(self._farewell))  # before the one that flushes
+        delivery = self._delivery = export.connect(
+            self._plan, self.settings, recorder.server_name, recorder.totals, self._delivery
+        )
         tracer_provider = tracer_provider or delivery.tracer_provider
         meter_provider = meter_provider or delivery.meter_provider
         recorder.owns_spans = delivery.owns_traces
         if meter_provider is not None:
             recorder.metrics = metrics_of(meter_provider)
-            recorder.metrics.source = recorder
+            recorder.metrics.read(recorder)
         wanted = tracer_provider is not None and self.settings.level == "spans"
         if tracer_provider is not None and wanted and not self._stand_back():
             tracer = tracer_provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
@@ -166,7 +195,7 @@ class Instrumentation:
         host = Host(recorder)
         vitals = Vitals(self.settings, host, recorder.totals, _lasting, _contexts, recorder.count_failure)
         _lasting.loops.lag = recorder.metrics.record_lag if recorder.metrics is not None else None
-        self._undos.append(vitals.start())
+        self._connected.append(vitals.start())
         recorder.vitals = vitals
         recorder.live.retained = lambda: vitals.retained_sessions
 
@@ -177,7 +206,7 @@ def instrument(
     redact: Redact | None = None,
     **given: Any,
 ) -> None:
-    """Make every MCP server of this process visible; a second call changes nothing.
+    """Make every MCP server of this process visible; a second call changes nothing, and says so if it would.
 
     Args:
         tracer_provider: where spans go; by default the application's, else one from the `OTEL_*` variables.
@@ -195,10 +224,14 @@ def instrument(
     chosen, complaints = settings.load(os.environ, **given)
     if redact is not None and not callable(redact):
         raise SettingsError(f"redact={redact!r}: must be a function of a kind, a name and a value")
-    for complaint in complaints:
-        warn("mcp-otel: %s", complaint)
     with _lock:
-        if _active is not None or chosen.level == "off":
+        if _active is not None:
+            if _active.differs(chosen, tracer_provider, meter_provider):
+                warn("mcp-otel is on already, as it was first asked for; call mcp_otel.uninstrument() to change that")
+            return
+        for complaint in complaints:
+            warn("mcp-otel: %s", complaint)
+        if chosen.level == "off":
             return
         made = None
         try:

@@ -5,23 +5,25 @@ Every public method swallows its own failures and counts them: whatever goes wro
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from time import perf_counter_ns, time_ns
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
+from mcp_otel.connections import Connections
 from mcp_otel.event import Event
 from mcp_otel.finished import finished
 from mcp_otel.governor import Governor
-from mcp_otel.live import Admits, Live
+from mcp_otel.guard import never_raises
+from mcp_otel.live import Live
 from mcp_otel.methods import NO_METHOD, OTHER, about
 from mcp_otel.notice import warn
 from mcp_otel.outgoing import Sender
+from mcp_otel.reader import Vitals
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
 from mcp_otel.signals.capture import Capture
@@ -29,7 +31,6 @@ from mcp_otel.signals.metrics import Metrics
 from mcp_otel.signals.spans import Spans
 from mcp_otel.signals.totals import Totals
 
-_P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Entered = tuple[Token[Any], "Token[Context] | None"]
 
@@ -41,42 +42,6 @@ TURNS = ("tools/call", "prompts/get", "resources/read", "completion/complete")
 
 current: ContextVar[Call | None] = ContextVar("mcp_otel_current", default=None)
 """The call whose handler is running here."""
-
-
-def never_raises(method: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Count and swallow whatever `method` raises, saying each kind once; it then answers None."""
-
-    @functools.wraps(method)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return method(*args, **kwargs)
-        except Exception as error:
-            cast("Recorder", args[0]).count_failure(method.__name__, error)
-            return cast("_R", None)
-
-    return guarded
-
-
-class Vitals(Protocol):
-    """Who reads the process itself, and is told what only messages know."""
-
-    def message(self) -> None:
-        """A message has come, in the loop that runs here."""
-
-    def stepped(self, call: Call, awaitable: Awaitable[Any]) -> Awaitable[Any]:
-        """`awaitable` with every step charged to `call`."""
-
-    def over(self, conversation: Session | None, size: int, turn: bool, steps: int) -> None:
-        """A message has ended, with so many bytes both ways and steps of its handler."""
-
-    def began(self, conversation: Session, session_id: str | None, kept: tuple[object, ...]) -> None:
-        """A session was opened, for which the server keeps these objects."""
-
-    def ended(self, conversation: Session) -> None:
-        """A session is over."""
-
-    def watch(self, subject: object, kind: str) -> None:
-        """The life of `subject`, a `session` or a `request`, should end now."""
 
 
 class Recorder:
@@ -99,8 +64,10 @@ class Recorder:
         self.prepare: Callable[[], object] | None = None
         self.review: Callable[[], object] | None = None
         """Runs when the governor does, every few seconds of traffic."""
+        self.falls: Callable[[], object] | None = None
         self.server_name: str | None = None
         self.live = Live(self.gate)
+        self.connections = Connections(self)
         self.sender = Sender(self)
         self.governor = Governor(settings.cost_budget, LEVELS[settings.level])
         self.ending = False
@@ -142,7 +109,7 @@ class Recorder:
         try:
             if self.vitals is not None:
                 self.vitals.message()
-            call.opened = True
+            call.opened, call.opener = True, self
             call.request_id = request_id
             call.session = session
             call.params = params
@@ -160,7 +127,7 @@ class Recorder:
             if request_id is not None and not traits.lasting:
                 self.live.requests[id(call)] = call
             if traits.lasting:
-                self.open_stream(call, "subscription")
+                self.connections.open_stream(call, "subscription")
             if self.spans is not None and self.governor.level >= 2:
                 if traits.target and call.name and self.gate.knows(traits.target, call.name):
                     call.target = call.name
@@ -234,12 +201,15 @@ class Recorder:
         """
         if call.done or not call.opened:
             return
+        if call.opener is not self and call.opener is not None:
+            call.opener.end(call)
+            return
         call.done = True
         ended = perf_counter_ns()
         try:
             self.live.requests.pop(id(call), None)
             if call.traits.lasting:
-                self.close_stream(call, "disconnect" if call.outcome is None or call.cancelled else "close")
+                self.connections.close_stream(call, "disconnect" if call.outcome is None or call.cancelled else "close")
             session = call.session
             if session is not None:
                 session.in_flight -= 1
@@ -291,44 +261,6 @@ class Recorder:
         if self.server_name is None and isinstance(name, str) and name:
             self.server_name = name
 
-    @never_raises
-    def open_session(self, session: Session, client: object, *kept: object) -> None:
-        """A client has opened `session`, for which the server keeps these objects."""
-        if session.opened is not None:
-            return
-        session.opened = session.last = perf_counter_ns()
-        if self.live.add_session(session):
-            self.totals.opened[self.gate.client(client)] += 1
-            if self.vitals is not None:
-                self.vitals.began(session, session.session_id, kept)
-        else:
-            self.totals.dropped["sessions"] += 1
-
-    @never_raises
-    def close_session(self, session: Session, reason: str) -> None:
-        """`session` ended: `delete`, `disconnect`, `idle`, `crash` or `stop`."""
-        if self.live.sessions.pop(id(session), None) is None or session.opened is None:
-            return
-        self.totals.ended[reason] += 1
-        if self.vitals is not None:
-            self.vitals.ended(session)
-        if self.metrics is not None:
-            seconds = (perf_counter_ns() - session.opened) * 1e-9
-            self.metrics.record_session(seconds, privacy.version(session.version), session.transport, reason == "crash")
-
-    @never_raises
-    def open_stream(self, stream: object, kind: str) -> None:
-        """A client begins to listen on `stream`: `standalone`, `resumed`, `sse` or `subscription`."""
-        if not self.live.streams.open(id(stream), kind):
-            self.totals.dropped["streams"] += 1
-
-    @never_raises
-    def close_stream(self, stream: object, reason: str) -> None:
-        """`stream` ended: `delete`, `disconnect`, `close` (by the server), `crash` or `stop`."""
-        closed = self.live.streams.close(id(stream), reason)
-        if closed is not None and self.metrics is not None:
-            self.metrics.streams.record(*closed)
-
     def gone(self, subject: object, kind: str) -> None:
         """The life of `subject`, which the server kept for a `session` or a `request`, should end now."""
         try:
@@ -338,9 +270,10 @@ class Recorder:
             self.count_failure("gone", error)
 
     @never_raises
-    def admit(self, door: object, admits: Admits) -> None:
-        """Sessions come in by `door`, which is not kept alive; `admits(door)` is how many, and for how long idle."""
-        self.live.admit(door, admits)
+    def fall(self) -> None:
+        """A signal that a server has held back ends this process now."""
+        if self.falls is not None:
+            self.falls()
 
     def count_failure(self, part: str, error: BaseException) -> None:
         """Something of ours failed; the host must not notice. Said once for each part."""
@@ -348,6 +281,15 @@ class Recorder:
         if self.totals.failures[part] == 1:
             # The kind, not the text: an exception may quote the message it failed on.
             warn("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
+
+    def forget(self) -> None:
+        """Start at zero: this is a forked child, and what is open here is its parent's. Takes no lock."""
+        inherited = current.get()
+        for call in (*self.live.requests.values(), *(() if inherited is None else (inherited,))):
+            call.done = True
+        self.totals, self.live, self.spans, self.metrics, self.vitals = Totals(), Live(self.gate), None, None, None
+        self.governor = Governor(self.settings.cost_budget, LEVELS[self.settings.level])
+        self.connections = Connections(self)
 
     # --- inside
 

@@ -42,8 +42,12 @@ def before() -> Iterator[Originals]:
 def test_a_second_call_changes_nothing(before: Originals) -> None:
     with watching() as watched:
         first, hooked = watched.recorder, changed(before)
+        start(watched)
+        assert (instrumentor.recorder(), changed(before), watched.lines) == (first, hooked, [])
         mcp_otel.instrument(level="metrics")
+        start(watched, tracer_provider=TracerProvider(shutdown_on_exit=False))
         assert (instrumentor.recorder(), changed(before)) == (first, hooked)
+        assert [line.split(",")[0] for line in watched.lines] == ["mcp-otel is on already"] * 2
 
 
 def test_off_hooks_nothing(before: Originals) -> None:

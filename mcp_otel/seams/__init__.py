@@ -35,6 +35,7 @@ SEAMS: dict[str, dict[int, tuple[str, str]]] = {
         3: ("mcp_otel.seams.fastmcp.line_3", "3.4.10"),
         4: ("mcp_otel.seams.fastmcp.line_4", "4.1.2"),
     },
+    "uvicorn": {0: ("mcp_otel.seams.uvicorn", "0.54.0")},
 }
 """Distribution, major version: our room for it, and the newest version that it was read from."""
 

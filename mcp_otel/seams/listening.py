@@ -72,12 +72,12 @@ class Listener:
         events = any(name.lower() == CONTENT_TYPE and value.startswith(EVENTS) for name, value in headers)
         if message.get("status") == 200 and events:
             self._open = True
-            self._recorder.open_stream(self, self._kind)
+            self._recorder.connections.open_stream(self, self._kind)
 
     def _close(self, reason: str) -> None:
         if self._open:
             self._open = False
-            self._recorder.close_stream(self, reason)
+            self._recorder.connections.close_stream(self, reason)
 
 
 def hook(patches: Patches, module: Any, recorder: Recorder) -> None:

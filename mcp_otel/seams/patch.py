@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable
 from types import FunctionType, TracebackType
 from typing import Any
@@ -12,6 +13,8 @@ from mcp_otel.call import HANDLER, Call
 from mcp_otel.errors import MisfitError
 from mcp_otel.recorder import Recorder, current
 
+MIRRORS = {"mcp_types.methods": "mcp.types.methods"}
+"""Modules that take every name of another when they are imported, and so may hold ours."""
 _ABSENT = object()
 Undo = Callable[[], None]
 
@@ -44,6 +47,9 @@ class Patches:
         """Put every original object back; what somebody else has put on top of ours is left alone."""
         while self._replaced:
             owner, name, own, made = self._replaced.pop()
+            mirror = sys.modules.get(MIRRORS.get(getattr(owner, "__name__", ""), ""))
+            if mirror is not None and vars(mirror).get(name) is made:
+                setattr(mirror, name, own)
             if vars(owner).get(name, _ABSENT) is not made:
                 continue
             if own is _ABSENT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from time import monotonic
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, Span, set_span_in_context
 
 from mcp_otel.event import FAULTS, Event
 from mcp_otel.methods import LASTING, METHODS, is_notification
@@ -19,6 +18,7 @@ from mcp_otel.signals.names import Metric
 from mcp_otel.signals.spans import first_attributes
 from mcp_otel.signals.streams import StreamInstruments
 from mcp_otel.signals.totals import Totals
+from mcp_otel.signals.waiting import Waiting
 
 if TYPE_CHECKING:
     Attributes = dict[str, Any]
@@ -64,32 +64,13 @@ class Source(Protocol):
         """What reads the process itself, as `vital` has it; None where nobody does."""
 
 
-class Waiting:
-    """Durations of one label set that wait for a reader, and the sampled span of the slowest of them."""
-
-    __slots__ = ("durations", "histogram", "said", "slowest", "span")
-
-    def __init__(self, histogram: Any, said: Attributes) -> None:
-        self.histogram = histogram
-        self.said = said
-        self.durations: deque[float] = deque()
-        self.slowest = 0.0
-        self.span: SpanContext | None = None
-
-    def note(self, duration: float, span: Span) -> None:
-        """The message that took so long has this span: the slowest becomes the exemplar."""
-        if duration > self.slowest:
-            context = span.get_span_context()
-            if context.trace_flags.sampled:
-                self.slowest, self.span = duration, context
-
-
 class Metrics:
     """The instruments of one meter provider. An SDK keeps instruments for ever, so `source` is what comes and goes."""
 
     def __init__(self, provider: MeterProvider, version: str, vital: Mapping[Metric, Callable[..., Reading]]) -> None:
         """`vital` says for metrics of the process itself what is read from the source's vitals."""
         self.source: Source | None = None
+        self._forgotten = False
         self._sets: dict[tuple[Any, ...], Waiting] = {}
         self._alone: dict[tuple[str, str], Waiting] = {}
         self._waiting = 0
@@ -121,6 +102,15 @@ class Metrics:
             waiting.durations.append(event.duration)
         else:
             waiting.histogram.record(event.duration, waiting.said)
+
+    def forget(self) -> None:
+        """Say nothing until there is a source again: this is a forked child, and what waits is its parent's."""
+        self.source, self._forgotten, self._waiting = None, True, 0
+        self._sets, self._alone, self._highest = {}, {}, {}
+
+    def read(self, source: Source) -> None:
+        """Let instruments read `source` from now on."""
+        self.source, self._forgotten = source, False
 
     def settle(self) -> None:
         """Put what waits into the histogram; runs in the thread of whoever collects."""
@@ -176,7 +166,7 @@ class Metrics:
             if source is not None:
                 for value, said in read(source):
                     yield Observation(value, said)
-            elif metric is names.LEVEL:
+            elif metric is names.LEVEL and not self._forgotten:
                 yield Observation(0)
 
         create = {
@@ -218,6 +208,7 @@ class Metrics:
             ],
             names.SESSIONS_OPENED: lambda source: _labelled(names.CLIENT.name, source.totals.opened),
             names.SESSIONS_ENDED: lambda source: _labelled(names.REASON.name, source.totals.ended),
+            names.HTTP_REJECTED: lambda source: _labelled(names.REFUSAL.name, source.totals.rejected),
             names.COST_TIME: lambda source: _labelled(names.PART.name, source.totals.cost),
             names.DROPPED: lambda source: _labelled(names.PART.name, {**LOSSES, **source.totals.dropped}),
             names.FAILURES: lambda source: _labelled(names.PART.name, source.totals.failures),

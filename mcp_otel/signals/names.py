@@ -106,6 +106,16 @@ STREAM = Attribute(
     "what a client listens on: `standalone` or `resumed` (GETs of Streamable HTTP), `sse` or `subscription`",
     4,
 )
+REFUSALS = (
+    *("session_unknown", "session_ended", "session_elsewhere", "session_not_theirs", "session_missing"),
+    *("session_limit", "second_stream", "method", "not_acceptable", "media_type", "version", "origin", "host"),
+    *("too_large", "other"),
+)
+REFUSAL = Attribute(
+    "mcp_otel.refusal",
+    "why a request was refused: " + ", ".join(f"`{reason}`" for reason in REFUSALS),
+    len(REFUSALS),
+)
 PART = Attribute("mcp_otel.part", "part of mcp-otel", 16)
 STAT = Attribute("mcp_otel.stat", "`max`, `mean` or `sum` over live conversations", 3)
 KIND = Attribute("mcp_otel.kind", "what an object was kept for: a `session` or a `request`", 2)
@@ -232,6 +242,13 @@ STREAM_AGE = Metric(
     "s",
     "Age of the oldest stream that a client has open to listen; 0 when there is none",
     (STREAM,),
+)
+HTTP_REJECTED = Metric(
+    "mcp_otel.http.rejected",
+    "sum",
+    "{request}",
+    "HTTP requests that the server refused before they were messages",
+    (REFUSAL,),
 )
 SESSIONS_TIME = Metric(
     "mcp_otel.sessions.time_to_limit",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_otel import exit as ending
 from mcp_otel.event import Event
+from mcp_otel.fork import at_fork
 from mcp_otel.methods import LASTING
 from mcp_otel.settings import Settings, summary_seconds
 from mcp_otel.signals.totals import Totals
@@ -155,6 +156,7 @@ class Summary:
         self.sketches.clear()
         self.sent.clear()
         self._since = monotonic()
+        self._said_last = self._asked = self._answering = False
 
     def repeat(self, seconds: float, stopped: threading.Event) -> None:
         """Print every so many seconds until `stopped`."""
@@ -191,24 +193,42 @@ def _own(totals: Totals, uptime: float, messages: int) -> list[str]:
 
 
 def install(settings: Settings, recorder: Recorder) -> Callable[[], None]:
-    """Make a summary of what `recorder` sees and print it as `settings.summary` says.
+    """Make a summary of what `recorder` sees and print it as `settings.summary` says, in forked children too.
 
     At the end of the process (SIGTERM included), on SIGUSR1, and every so many seconds. Returns the undo, which prints
     nothing.
     """
     if settings.summary == "off":
         return lambda: None
-    summary, stopped = Summary(recorder, settings.exit_wait), threading.Event()
+    summary = Summary(recorder, settings.exit_wait)
     recorder.sinks.append(summary)
-    undos = [stopped.set, listen(summary.asked), ending.at_end(summary.last_words, summary.forget), ending.disarm]
-    ending.arm()
-    seconds = summary_seconds(settings)
-    if seconds is not None:
-        name = "mcp-otel summary"
-        threading.Thread(target=summary.repeat, args=(seconds, stopped), name=name, daemon=True).start()
+    until_fork: list[Callable[[], object]] = []
+
+    def begin() -> None:
+        stopped, seconds = threading.Event(), summary_seconds(settings)
+        until_fork[:] = [stopped.set, ending.at_end(summary.last_words)]
+        ending.arm()
+        if seconds is not None:
+            name = "mcp-otel summary"
+            threading.Thread(target=summary.repeat, args=(seconds, stopped), name=name, daemon=True).start()
+
+    def forked() -> None:
+        summary.forget()
+        until_fork.clear()
+        prepare = recorder.prepare
+
+        def serve() -> None:
+            begin()
+            if prepare is not None:
+                prepare()
+
+        recorder.prepare = serve  # of a child that never serves nothing is said
+
+    begin()
+    undos = [listen(summary.asked), at_fork(forked), ending.disarm]
 
     def undo() -> None:
-        for step in undos:
+        for step in (*until_fork, *undos):
             step()
         if summary in recorder.sinks:
             recorder.sinks.remove(summary)

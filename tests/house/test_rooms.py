@@ -31,14 +31,16 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "signals": ({"event", "methods", "settings", "names"}, API),
     "recorder": ({"event", "methods", "signals", "names", "settings"}, API),
     "seams": ({"event", "methods", "recorder", "errors"}, {"wrapt", *API}),
-    "exit": (set(), set()),
-    "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
-    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "vitals"}, set()),
+    "exit": ({"fork"}, set()),
+    "fork": (set(), set()),
+    "siblings": ({"fork"}, {"psutil"}),
+    "export": ({"settings", "signals", "names", "version", "recorder", "exit", "fork"}, {*API, *STATE, *SDK}),
+    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "fork", "vitals"}, set()),
     "vitals": ({"settings", "signals", "names"}, {"psutil", "objgraph"}),
     "vendors": (set(), set()),
     "instrumentor": (
-        {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
-        | {"vitals", "vendors"},
+        {"settings", "exit", "fork", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
+        | {"vitals", "vendors", "siblings"},
         API,
     ),
     "demo": (set(), {"mcp", "pydantic", "starlette", "uvicorn"}),

@@ -14,7 +14,7 @@ import mcp_otel
 from tests.promises.hosts import LINE
 
 ROOMS = (
-    *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals"),
+    *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals", "connections"),
     *("seams", "streams", "vendors", "vitals"),
 )
 BESIDE = ("fastmcp",)

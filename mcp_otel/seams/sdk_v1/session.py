@@ -221,7 +221,7 @@ def _request(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
             watch.last = call  # refused: the receive loop answers it
         elif call.method == "initialize" and not watch.stateless and call.outcome and call.outcome.fault is None:
             client = responder.request.root.params.clientInfo
-            recorder.open_session(watch.session, client.name, *kept_for(watch.session, session))
+            recorder.connections.open_session(watch.session, client.name, *kept_for(watch.session, session))
 
     return around_async(recorder, original, before, after)
 
@@ -276,7 +276,7 @@ def _closing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
             if not call.awaits_write:
                 recorder.end(call)
         watch.calls.clear()
-        recorder.close_session(watch.session, end_reason(watch.session, kind))
+        recorder.connections.close_session(watch.session, end_reason(watch.session, kind))
         watch.close(session)
 
     return around_async(recorder, original, before, after)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_otel.call import Call
 from mcp_otel.recorder import Recorder
-from mcp_otel.seams import listening, sse, stdio, streamable_http
+from mcp_otel.seams import listening, refusals, sse, stdio, streamable_http
 from mcp_otel.seams.patch import Facade, Patches, expect_names
 from mcp_otel.seams.sdk_v1.session import ANSWER, STAMP
 
@@ -96,3 +96,4 @@ def install_manager(module: Any, recorder: Recorder, patches: Patches) -> None:
         MisfitError: it does not look like the 1.x line.
     """
     streamable_http.hook_manager(patches, module, recorder)
+    refusals.hook(patches, module, recorder)

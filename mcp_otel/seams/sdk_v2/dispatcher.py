@@ -117,7 +117,7 @@ def _running(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
             try:
                 session = getattr(self, "_mcp_otel_session", None)
                 if session is not None:
-                    recorder.close_session(session, end_reason(session, sys.exc_info()[0]))
+                    recorder.connections.close_session(session, end_reason(session, sys.exc_info()[0]))
                     recorder.gone(_connection(on_request, *args, *kwargs.values()), "session")
             except Exception as error:
                 recorder.count_failure("seams", error)

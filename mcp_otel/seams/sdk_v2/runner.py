@@ -145,7 +145,7 @@ def _initialized(recorder: Recorder, call: Call, connection: Any) -> None:
     call.session.version = connection.protocol_version
     client = connection.client_params
     name = client.client_info.name if client is not None else None
-    recorder.open_session(call.session, name, *kept_for(call.session, connection))
+    recorder.connections.open_session(call.session, name, *kept_for(call.session, connection))
 
 
 def _code(failure: Exception) -> int:
