@@ -16,8 +16,10 @@ _WORDS = (
     r"passw(?:or)?d|passphrase|passcode|secret|credential|authorization|cookie|"
     r"(?:api|private|access|signing|encryption)[_\- ]?key|session[_\- ]?id"
 )
-_HINTS = ("passw", "passphrase", "passcode", "secret", "credential", "auth", "cookie", "key", "session", "token", "pwd")
-_HINTS += ("jwt", "bearer", "://")
+_HINTS = (
+    *("passw", "passphrase", "passcode", "secret", "credential", "auth", "cookie", "key", "session", "token", "pwd"),
+    *("jwt", "bearer", "://"),
+)
 """Without one of these a text needs no closer look, which costs 300 times as much."""
 _NAME = re.compile(rf"{_WORDS}|(?:token|auth|pwd|jwt)$", re.IGNORECASE)
 _PAIR = re.compile(
@@ -47,7 +49,7 @@ def _scrubbed(value: Any, depth: int) -> Any:
         return REDACTED if isinstance(value, Mapping | list | tuple) else value
     if isinstance(value, Mapping):
         return {
-            key: REDACTED if isinstance(key, str) and _hinted(key) and _NAME.search(key) else _scrubbed(each, depth + 1)
+            key: REDACTED if isinstance(key, str) and _NAME.search(key) else _scrubbed(each, depth + 1)
             for key, each in value.items()
         }
     if isinstance(value, list | tuple):
