@@ -79,7 +79,9 @@ class Capture:
             said = self._redact(kind, name, copy)
             if said is None:
                 return None
-            said, cut_again = bounded(said, self._size)
+            cut_again = False
+            if self._redact is not redact:  # what somebody else says may be anything
+                said, cut_again = bounded(said, self._size)
             text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, separators=(",", ":"))
             whole = len(text) <= self._size and not cut and not cut_again
             return Captured(kind, utf8(text[: self._size]), not whole)
@@ -163,8 +165,10 @@ class _Copy:
 
 def _pairs(value: Any) -> Iterator[tuple[object, object]] | None:
     """Names and values of an object of JSON, or of a model that would become one; None for anything else."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return iter(value.items())
+    if isinstance(value, list):
+        return None
     model = getattr(type(value), "model_fields", None)
     if not isinstance(model, Mapping):
         return None

@@ -16,6 +16,11 @@ _WORDS = (
     r"passw(?:or)?d|passphrase|passcode|secret|credential|authorization|cookie|"
     r"(?:api|private|access|signing|encryption)[_\- ]?key|session[_\- ]?id"
 )
+_HINTS = (
+    *("passw", "passphrase", "passcode", "secret", "credential", "auth", "cookie", "key", "session", "token", "pwd"),
+    *("jwt", "bearer", "://"),
+)
+"""Without one of these a text needs no closer look, which costs 300 times as much."""
 _NAME = re.compile(rf"{_WORDS}|(?:token|auth|pwd|jwt)$", re.IGNORECASE)
 _PAIR = re.compile(
     rf"""((?:{_WORDS}|token(?!s)|pwd|jwt)[\w-]{{0,32}}\\{{0,3}}["']?\s{{0,8}}[:=]\s{{0,8}})"""
@@ -52,7 +57,14 @@ def _scrubbed(value: Any, depth: int) -> Any:
     return value
 
 
+def _hinted(text: str) -> bool:
+    lowered = text.lower()
+    return any(hint in lowered for hint in _HINTS)
+
+
 def _text(text: str) -> str:
+    if not _hinted(text):
+        return text
     text = _BEARER.sub(rf"\g<1>{REDACTED}", text)
     return _USER.sub(f"://{REDACTED}@", _PAIR.sub(_pair, text))
 
