@@ -14,6 +14,9 @@ from mcp_otel.signals import privacy
 if TYPE_CHECKING:
     from mcp_otel.recorder import Recorder
 
+MAX_ID = 256
+"""Characters of a session id that somebody made up."""
+
 
 class Connections:
     """One per recorder."""
@@ -73,6 +76,8 @@ class Connections:
         """An HTTP request was refused before it was a message."""
         if self._recorder.active:
             self._recorder._prepare()
+            if refused.session is not None:
+                refused = refused._replace(session=privacy.session(refused.session[:MAX_ID]))
             self._recorder.totals.rejected[self.refusals.reason(refused)] += 1
 
     @never_raises

@@ -27,7 +27,7 @@ class Refused(NamedTuple):
 
     status: int
     session: str | None
-    """Digest of the id of the session that it asks for."""
+    """Id of the session that it asks for; the recorder makes it a digest."""
     open: bool
     """Whether that session is open here."""
     version: str | None
