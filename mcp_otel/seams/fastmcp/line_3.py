@@ -6,6 +6,7 @@ from mcp_otel.seams.fastmcp import arguments, forwarded, native, registered
 
 MODULES = {
     "fastmcp.server.telemetry": native.install_server,
+    "fastmcp.server.sampling.run": native.install_sampling,
     "fastmcp.client.telemetry": native.install_client,
     "fastmcp.client.mixins.tools": forwarded.install_mixin,
     "fastmcp.client.mixins.prompts": forwarded.install_mixin,

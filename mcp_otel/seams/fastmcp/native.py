@@ -60,6 +60,15 @@ def install_client(module: Any, recorder: Recorder, patches: Patches) -> None:
     _tracer(module, recorder, patches, lambda _: recorder.owns_spans or says(recorder))
 
 
+def install_sampling(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook `fastmcp.server.sampling.run`: spans of asking a model, by a message or not, and of the tools that it calls.
+
+    Raises:
+        MisfitError: it does not look like the lines we know.
+    """
+    _tracer(module, recorder, patches, lambda _: recorder.owns_spans)
+
+
 def says(recorder: Recorder) -> bool:
     """Whether a message that is sent here has a span of ours."""
     return recorder.active and recorder.level >= 2

@@ -115,7 +115,7 @@ def talk(server: Any, *asked: tuple[str, Any]) -> list[str]:
 
     async def told() -> list[str]:
         answers = []
-        async with Client(server) as client:
+        async with Client(server, sampling_handler=lambda *_: "7") as client:
             for name, given in asked:
                 try:
                     answers.append(str(await answer(client, name, given)))

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from fastmcp import Context
 
 import mcp_otel
 from tests.promises.watching import Watched, start
@@ -106,7 +107,13 @@ def test_where_nobody_asked_for_fastmcps_spans_none_quotes_what_is_private(watch
     talk(child(), ("add", ADD))
     watched.exporter.clear()
     watched.recorder.owns_spans = True  # the provider is ours, so FastMCP's would go where only ours belong
-    talk(mounted(), ("kid_crash", {"a": 1}), ("story://kid/one", None))
+    server = mounted()
+
+    @server.tool
+    async def guess(context: Context) -> str:
+        return str(await context.sample("a number"))
+
+    talk(server, ("kid_crash", {"a": 1}), ("story://kid/one", None), ("guess", {}))
     assert {span.instrumentation_scope.name for span in watched.spans if span.instrumentation_scope} == {"mcp_otel"}
     assert not any("story:" in line for line in tree(watched))
 
