@@ -1,4 +1,4 @@
-"""A patient client that says what came of each message: `python -m tests.hostile.client CALLS SECONDS URL-or-COMMAND...`."""
+"""A patient client that says what came of it: `python -m tests.hostile.client CALLS SECONDS URL-or-COMMAND...`."""
 
 from __future__ import annotations
 

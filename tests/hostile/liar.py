@@ -66,7 +66,7 @@ def answers(mode: str, message: dict[str, Any]) -> Iterator[bytes]:
     elif mode == "wrong":
         yield json.dumps({**reply, "result": {"content": 7, "tools": "evil", "isError": "evil"}}).encode()
     elif method == "tools/list":
-        many = [f"evil-{number}" for number in range(2000)] + [HUGE, "\ud800"] if mode == "huge" else ["echo"]
+        many = [f"evil-{number}" for number in range(2000)] + [HUGE] if mode == "huge" else ["echo"]
         yield json.dumps(
             {**reply, "result": {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in many]}}
         ).encode()
