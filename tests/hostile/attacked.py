@@ -161,6 +161,19 @@ def head(length: int, *headers: str, method: str = "POST", accept: str = ACCEPT)
     return "\r\n".join([f"{method} /mcp HTTP/1.1", *lines, *headers, "", ""]).encode("latin-1")
 
 
+def complain_alike(ours: Attacked, bare: Attacked, seconds: float = 10.0) -> None:
+    """Both servers' own loggers say as much, and nobody says more for us; their lines may come late.
+
+    Raises:
+        AssertionError: they do not in time.
+    """
+    with ours.process._changed:
+        ours.process._changed.wait_for(lambda: ours.loggers() == bare.loggers(), seconds / 2)
+    with bare.process._changed:
+        bare.process._changed.wait_for(lambda: ours.loggers() == bare.loggers(), seconds / 2)
+    assert (ours.complaints(), ours.loggers()) == ([], bare.loggers())
+
+
 @contextmanager
 def attacked(sink: Sink | None, *door: str) -> Iterator[Attacked]:
     """The server behind `door`, watched if somebody listens."""

@@ -1,4 +1,4 @@
-"""A patient client that says what came of each message: `python -m tests.hostile.client CALLS URL-or-COMMAND...`."""
+"""A patient client that says what came of it: `python -m tests.hostile.client CALLS SECONDS URL-or-COMMAND...`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mcp.client.stdio import stdio_client
 async def tried(what: Awaitable[Any]) -> None:
     """What came of it is one line."""
     try:
-        result = await asyncio.wait_for(what, 2.0)
+        result = await asyncio.wait_for(what, float(sys.argv[2]))
     except Exception as error:
         print(type(error).__name__, str(error)[:80].splitlines()[:1])
     else:
@@ -31,7 +31,7 @@ async def tried(what: Awaitable[Any]) -> None:
 
 
 async def main() -> None:
-    count, target = int(sys.argv[1]), sys.argv[2:]
+    count, target = int(sys.argv[1]), sys.argv[3:]
     async with AsyncExitStack() as stack:
         if target[0].startswith("http"):
             connect = getattr(streamable_http, "streamable_http_client", None) or streamable_http.streamablehttp_client

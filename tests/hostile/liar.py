@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 HUGE = "h" * 1_000_000
+LONG = "l" * 200_000
+"""Two of these in one event are below what 2.x reads of one."""
 SESSION = "s" * 50_000
 GARBAGE = (
     *(b"no json", b"\xff\xfe", b"{", b"[]", b"null", b"[" * 100_000, b'{"jsonrpc":"2.0"}', b"\x00", b" " * 100_000),
@@ -20,11 +22,11 @@ GARBAGE = (
 )
 ASKED = (
     ("evil/method", {}),
-    ("evil/" + HUGE, {"x": HUGE}),
-    ("ping", {"_meta": {"traceparent": 7, "tracestate": HUGE, "baggage": [HUGE]}}),
+    ("evil/" + LONG, {"x": LONG}),
+    ("ping", {"_meta": {"traceparent": 7, "tracestate": LONG, "baggage": [LONG]}}),
     ("roots/list", {}),
-    ("sampling/createMessage", {"messages": HUGE}),
-    ("elicitation/create", {"message": HUGE, "requestedSchema": 7}),
+    ("sampling/createMessage", {"messages": LONG}),
+    ("elicitation/create", {"message": LONG, "requestedSchema": 7}),
 )
 calls = 0
 
@@ -64,7 +66,7 @@ def answers(mode: str, message: dict[str, Any]) -> Iterator[bytes]:
     elif mode == "wrong":
         yield json.dumps({**reply, "result": {"content": 7, "tools": "evil", "isError": "evil"}}).encode()
     elif method == "tools/list":
-        many = [f"evil-{number}" for number in range(2000)] + [HUGE, "\ud800"] if mode == "huge" else ["echo"]
+        many = [f"evil-{number}" for number in range(2000)] + [HUGE] if mode == "huge" else ["echo"]
         yield json.dumps(
             {**reply, "result": {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in many]}}
         ).encode()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.attacked import HANDSHAKE, Attacked, both, request, servers, settled, too_long
+from tests.hostile.attacked import HANDSHAKE, Attacked, both, complain_alike, request, servers, settled, too_long
 from tests.hostile.bodies import KINDS
 from tests.sink import Sink
 
@@ -36,7 +36,7 @@ def test_a_hostile_body_is_answered_as_by_the_bare_server(kind: str, pair: tuple
         if pair[0] != pair[1]
     ]
     assert different == []
-    assert (ours.complaints(), ours.loggers()) == ([], bare.loggers())
+    complain_alike(ours, bare)
     assert ours.inspected()["failures"] == {}
     spans = settled(sink, before + 1, 5.0)[before:]
     assert spans != []

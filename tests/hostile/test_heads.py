@@ -12,6 +12,7 @@ from tests.hostile.attacked import (
     Attacked,
     both,
     call,
+    complain_alike,
     head,
     labels,
     request,
@@ -88,7 +89,7 @@ def test_a_hostile_head_is_answered_as_by_the_bare_server(pair: tuple[Attacked, 
     told = [tell(one) for one in (ours, bare)]
     different = [(raw[:200], mine, theirs) for (raw, mine), (_, theirs) in zip(*told, strict=True) if mine != theirs]
     assert different == []
-    assert (ours.complaints(), ours.loggers()) == ([], bare.loggers())
+    complain_alike(ours, bare)
     assert ours.inspected()["failures"] == {}
     answered = sum(1 for _, (status, body) in told[0] if status == 200 and b'"id":"patient"' in body)
     settled(sink, answered, 10.0)
