@@ -316,7 +316,7 @@ class Recorder:
     @never_raises
     def note_session(self, session_id: str) -> None:
         """A session of this id was opened over HTTP."""
-        self.refusals.opened(privacy.session(session_id))
+        self.refusals.opened(session_id)
 
     @never_raises
     def reject(self, refused: Refused) -> None:

@@ -10,7 +10,6 @@ from mcp_otel.recorder import Recorder
 from mcp_otel.refusals import Refused
 from mcp_otel.seams.patch import Patches, expect
 from mcp_otel.seams.streamable_http import VERSION_HEADER, exchanges, transports
-from mcp_otel.signals import privacy
 
 SESSION_HEADER, TYPE_HEADER = b"mcp-session-id", b"content-type"
 
@@ -58,7 +57,7 @@ def _note(recorder: Recorder, scope: Any, status: int) -> None:
     recorder.reject(
         Refused(
             status,
-            None if session_id is None else privacy.session(session_id[:256]),
+            session_id,
             session_id is not None and not getattr(transports.get(session_id), "_terminated", True),
             said.get(VERSION_HEADER),
             said.get(TYPE_HEADER) if scope.get("method") == "POST" else None,
