@@ -180,7 +180,9 @@ def serving(
     port = free_port()
     telling = {} if sink is None else to(sink, protocol)
     # gunicorn keeps a socket at home, and workers share a file.
-    server = Server(command(port), port, {"HOME": str(folder), "TMPDIR": str(folder), **telling, **more}, folder / "said")
+    server = Server(
+        command(port), port, {"HOME": str(folder), "TMPDIR": str(folder), **telling, **more}, folder / "said"
+    )
     try:
         yield server
     finally:
