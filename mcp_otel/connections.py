@@ -14,9 +14,6 @@ from mcp_otel.signals import privacy
 if TYPE_CHECKING:
     from mcp_otel.recorder import Recorder
 
-MAX_ID = 256
-"""Characters of a session id that somebody made up."""
-
 
 class Connections:
     """One per recorder."""
@@ -69,15 +66,13 @@ class Connections:
     @never_raises
     def note_session(self, session_id: str) -> None:
         """A session of this id was opened over HTTP."""
-        self.refusals.opened(privacy.session(session_id))
+        self.refusals.opened(session_id)
 
     @never_raises
     def reject(self, refused: Refused) -> None:
         """An HTTP request was refused before it was a message."""
         if self._recorder.active:
             self._recorder._prepare()
-            if refused.session is not None:
-                refused = refused._replace(session=privacy.session(refused.session[:MAX_ID]))
             self._recorder.totals.rejected[self.refusals.reason(refused)] += 1
 
     @never_raises

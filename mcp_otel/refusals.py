@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from mcp_otel.methods import PROTOCOL_VERSIONS
+from mcp_otel.signals import privacy
 from mcp_otel.signals.names import REFUSALS
 
 MAX_KNOWN = 20_000
+MAX_ID = 256
 STATUSES = {
     403: "origin",
     405: "method",
@@ -27,7 +29,7 @@ class Refused(NamedTuple):
 
     status: int
     session: str | None
-    """Id of the session that it asks for; the recorder makes it a digest."""
+    """The id of the session that it asks for; it goes no further than to its digest."""
     open: bool
     """Whether that session is open here."""
     version: str | None
@@ -53,8 +55,9 @@ class Refusals:
         self._known: dict[str, None] = {}
         self._found: Others | None = None
 
-    def opened(self, digest: str) -> None:
+    def opened(self, session_id: str) -> None:
         """A session was opened here."""
+        digest = privacy.session(session_id[:MAX_ID])
         if digest in self._known:
             return
         if len(self._known) >= MAX_KNOWN:
@@ -67,7 +70,7 @@ class Refusals:
     def reason(self, refused: Refused) -> str:
         """Why: one of `REFUSALS`."""
         if refused.status == 404 and refused.session is not None:
-            return self._missing(refused.session, refused.open)
+            return self._missing(privacy.session(refused.session[:MAX_ID]), refused.open)
         if refused.status == 400:
             if refused.version is not None and refused.version not in PROTOCOL_VERSIONS:
                 return "version"

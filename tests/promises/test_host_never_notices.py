@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import mcp_otel
+from mcp_otel import seams
 from mcp_otel.event import Event
 from tests.promises import breakage, hosts
 from tests.promises.originals import Originals
@@ -51,7 +52,8 @@ def test_a_server_answers_the_same_when_ours_raises(name: str, before: Originals
     assert set(said.values()) <= {1}
     failures = sum(watched.totals.failures.values())
     if at_start:
-        assert (failures, len(said)) == (0, 1)  # not installed, and said why
+        assert failures == 0  # not installed, and said why, for each library once
+        assert 1 <= len(said) <= len(seams.SEAMS)
     elif in_traffic:
         # A reading of the process that fails is absent; the slow tick counts what was swallowed there.
         assert failures >= 1 or name.startswith("vitals")

@@ -179,7 +179,10 @@ def serving(
 
     port = free_port()
     telling = {} if sink is None else to(sink, protocol)
-    server = Server(command(port), port, {**telling, **more}, folder / "said")
+    # gunicorn keeps a socket at home, and workers share a file.
+    server = Server(
+        command(port), port, {"HOME": str(folder), "TMPDIR": str(folder), **telling, **more}, folder / "said"
+    )
     try:
         yield server
     finally:

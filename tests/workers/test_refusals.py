@@ -78,7 +78,7 @@ def test_a_session_of_another_worker_is_told_from_an_unknown_and_from_an_ended_o
     launcher: Callable[[int], list[str]], sink: Ledger, tmp_path: Path
 ) -> None:
     ping = messages.request(1, "ping")
-    with serving(launcher, tmp_path, sink, DESK_STATEFUL="1", TMPDIR=str(tmp_path)) as server:
+    with serving(launcher, tmp_path, sink, DESK_STATEFUL="1") as server:
         server.await_workers(2)
         session = opened(server)
         statuses: Counter[int] = Counter()

@@ -18,6 +18,7 @@ from threading import Event, Thread
 
 import anyio
 import pytest
+import uvicorn.server as uvicorn_server
 
 import mcp_otel
 from tests.promises import hosts, messages
@@ -133,6 +134,15 @@ def test_under_load_it_may_be_switched_off_and_on_and_then_says_each_call_once(s
         assert set().union(*served.values()) <= ids
         assert "Traceback" not in server.said
         assert "mcp-otel" not in server.said
+
+
+def test_the_hook_into_uvicorn_comes_out_again() -> None:
+    shutdown = vars(uvicorn_server.Server)["shutdown"]
+    with providers() as watched:
+        start(watched)
+        assert vars(uvicorn_server.Server)["shutdown"] is not shutdown
+        mcp_otel.uninstrument()
+        assert vars(uvicorn_server.Server)["shutdown"] is shutdown
 
 
 @pytest.mark.parametrize("where", ["late", "thread", "loop"])
