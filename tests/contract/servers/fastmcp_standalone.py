@@ -106,6 +106,8 @@ async def stdio() -> None:
 
 
 def app() -> Any:
+    if given.sse:
+        return server.http_app(transport="sse")
     return server.http_app("/mcp", json_response=given.json, stateless_http=given.stateless)
 
 
