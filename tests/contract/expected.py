@@ -126,7 +126,6 @@ DIFFERENCES: tuple[tuple[str, str, str, Any], ...] = (
     ("*", "http-modern", "cancel", {"fault": None, "error": None, "code": None}),
     ("*_v1", "http-stateless", "timeout", {"error": "closed", "code": None, "phases": NOTICED}),
     ("*_v2", "http-stateless", "timeout", {"error": "closed", "code": -32000, "phases": NOTICED}),
-    # here the call is served all the same
     # FastMCP lets the handler go on, and finds nobody
     ("fastmcp_[23]_*", "http-stateless", "timeout", {"phases": NOTICED | {"encode"}}),
     ("*", "http-modern", "timeout", {"error": "closed", "code": None, "phases": NOTICED}),
