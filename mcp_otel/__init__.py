@@ -14,14 +14,25 @@ if TYPE_CHECKING:
     from mcp_otel.errors import McpOtelError, SettingsError
     from mcp_otel.instrumentor import instrument, track_context, uninstrument
     from mcp_otel.settings import Settings
+    from mcp_otel.signals.redaction import redact
 
-__all__ = ["McpOtelError", "Settings", "SettingsError", "__version__", "instrument", "track_context", "uninstrument"]
+__all__ = [
+    "McpOtelError",
+    "Settings",
+    "SettingsError",
+    "__version__",
+    "instrument",
+    "redact",
+    "track_context",
+    "uninstrument",
+]
 
 _ROOMS = {
     "McpOtelError": "mcp_otel.errors",
     "Settings": "mcp_otel.settings",
     "SettingsError": "mcp_otel.errors",
     "instrument": "mcp_otel.instrumentor",
+    "redact": "mcp_otel.signals.redaction",
     "track_context": "mcp_otel.instrumentor",
     "uninstrument": "mcp_otel.instrumentor",
 }

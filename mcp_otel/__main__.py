@@ -15,6 +15,7 @@ EXAMPLES = """\
 examples:
   mcp-otel run -- python server.py        watch a server; a summary on stderr when it ends
   mcp-otel run -- uvicorn app:app         the same over HTTP; kill -USR1 its pid for a summary now
+  mcp-otel doctor -- python server.py     what works and what does not, with the fix; also with a URL, or alone
   mcp-otel demo                           see it at work on a real server
 
 Traces and metrics go where OTEL_EXPORTER_OTLP_ENDPOINT and the other standard OTEL_* variables say.

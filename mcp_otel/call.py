@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from mcp_otel.event import PHASES, Blocked, Fault, Lap, Phase
+from mcp_otel.event import PHASES, Blocked, Captured, Fault, Lap, Phase
 from mcp_otel.methods import CALLER_FAULTS, CANCELLED, NO_METHOD, OTHER
+from mcp_otel.signals import privacy
 from mcp_otel.signals.names import TOOL_ERROR
 
 DECODE, VALIDATE, QUEUE, HANDLER, PEER, ENCODE, WRITE = range(len(PHASES))
@@ -38,6 +39,7 @@ class Call:
         "blocked",
         "boundaries",
         "cancelled",
+        "captured",
         "closed",
         "cpu",
         "done",
@@ -49,6 +51,7 @@ class Call:
         "name",
         "on_loop",
         "opened",
+        "opener",
         "outcome",
         "params",
         "received",
@@ -70,15 +73,15 @@ class Call:
     def __init__(self, transport: str | None, received: int | None, started: int, exchange: Exchange | None) -> None:
         self._cuts: list[tuple[int, int]] | None = None
         self._mark = started
-        self._since = 0
+        self._since = self._waits = 0
         self._sums = [0, 0, 0, 0, 0, 0, 0]
-        self._waits = 0
         self.at_fault: Fault | None = None
         """Set by a seam that knows better than the wire: bad arguments arrive as a tool's error."""
         self.blockages: tuple[Blocked, ...] = ()
         self.blocked: tuple[str, str] | None = None
         """Where its step in progress blocks its event loop: `file:line` and function. Set in another thread."""
         self.cancelled = False
+        self.captured: tuple[Captured, ...] = ()
         self.closed = False
         self.boundaries = 0
         self.cpu: dict[Phase, float] | None = None
@@ -96,6 +99,8 @@ class Call:
         self.on_loop = 0
         """Nanoseconds that its handler had the event loop to itself."""
         self.opened = False
+        self.opener: Any = None
+        """The recorder that opened it: one that comes later may meet it in a transport of this one's time."""
         self.outcome: Outcome | None = None
         self.params: Mapping[str, Any] | None = None
         self.received = received
@@ -192,7 +197,7 @@ class Call:
 
     def release(self) -> None:
         """Let go of everything of the host: timers and tasks hold the context that holds this call for long."""
-        self.exchange = self.message = self.params = self.session = self.span = None
+        self.exchange = self.message = self.opener = self.params = self.session = self.span = None
 
     def over(self, now: int) -> int:
         """When its last byte was written, or `now` when the last that happened to it is no write.
@@ -205,6 +210,11 @@ class Call:
     def awaits_write(self) -> bool:
         """Whether a transport will still write the answer, and then end the call."""
         return self.writing or (self.exchange is not None and not self.exchange.over)
+
+    @property
+    def mark(self) -> int:
+        """When its last phase so far was over, as `perf_counter_ns` has it."""
+        return self._mark
 
     @property
     def meta(self) -> object:
@@ -314,6 +324,7 @@ class Outcome(NamedTuple):
     @classmethod
     def of(cls, call: Call, code: int | None, result: object) -> Outcome:
         """Classify an answer by the conventions' table; a seam's own knowledge decides only who is at fault."""
+        code = None if code is None else privacy.code(code)
         if call.cancelled or code == CANCELLED:
             return cls("caller", "cancelled", code)
         if call.closed:

@@ -40,6 +40,16 @@ class Blocked(NamedTuple):
     end: int
 
 
+class Captured(NamedTuple):
+    """A value that the owner's settings let out: `arguments`, `results`, `resource_uri`, `session_id` or `errors`."""
+
+    kind: str
+    text: str
+    """JSON, or the text itself."""
+    cut: bool
+    """Whether it is not all of the value."""
+
+
 class Event(NamedTuple):
     """One wire message seen from one side, finished.
 
@@ -82,6 +92,8 @@ class Event(NamedTuple):
     """`error.type` of the conventions; None when there is none."""
     code: int | None
     """The JSON-RPC error code on the wire; None when there is none."""
+    captured: tuple[Captured, ...] = ()
+    """What would be private but for the owner's settings."""
 
     @property
     def overhead(self) -> float:
@@ -104,4 +116,5 @@ class Event(NamedTuple):
             raise ValueError("not an event: its fields are " + ", ".join(cls._fields))
         fields["laps"] = tuple(Lap(*lap) for lap in fields["laps"])
         fields["blocked"] = tuple(Blocked(*each) for each in fields["blocked"])
+        fields["captured"] = tuple(Captured(*each) for each in fields["captured"])
         return cls(**fields)

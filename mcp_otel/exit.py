@@ -6,7 +6,6 @@ Flushing is asked of threads that exist already: none can be started once Python
 from __future__ import annotations
 
 import atexit
-import os
 import signal
 from _thread import LockType, allocate_lock
 from collections.abc import Callable
@@ -14,9 +13,12 @@ from queue import SimpleQueue
 from threading import Thread, current_thread, main_thread
 from time import monotonic
 from types import FrameType
-from typing import NamedTuple
 
+from mcp_otel.fork import at_fork, by_multiprocessing
 from mcp_otel.notice import warn
+
+LAST = -1_000_000
+"""Among what multiprocessing finalizes: after what the program itself wants done."""
 
 
 class Flusher:
@@ -55,66 +57,83 @@ def flush_all(flushers: list[Flusher], seconds: float) -> bool:
     return all(lock.acquire(timeout=max(0.0, deadline - monotonic())) for lock in done)
 
 
-class _Ending(NamedTuple):
-    flush: Callable[[], bool]
-    forget: Callable[[], None]
+_endings: list[Callable[[], bool]] = []
 
 
-_endings: list[_Ending] = []
-
-
-def at_end(flush: Callable[[], bool], forget: Callable[[], None]) -> Callable[[], None]:
-    """Call `flush` (bounded, says whether all was delivered) when this process ends, `forget` in a forked child.
+def at_end(flush: Callable[[], bool]) -> Callable[[], None]:
+    """Call `flush` (bounded, says whether all was delivered) when this process ends, but not when a forked child does.
 
     Returns the undo.
     """
-    ending = _Ending(flush, forget)
     if not _endings:
-        atexit.register(_leave)
-    _endings.append(ending)
+        atexit.register(leave)
+    if by_multiprocessing():
+        # Forked ones end without `atexit` in most versions of Python, but not without this.
+        from multiprocessing.util import Finalize
+
+        Finalize(None, leave, exitpriority=LAST)
+    _endings.append(flush)
 
     def undo() -> None:
-        if ending in _endings:
-            _endings.remove(ending)
+        if flush in _endings:
+            _endings.remove(flush)
         if not _endings:
-            atexit.unregister(_leave)
+            atexit.unregister(leave)
 
     return undo
+
+
+_armed = False
+"""Whether a server that puts back what it found at SIGTERM puts ours back."""
 
 
 def arm() -> None:
     """Flush at SIGTERM too, where it would kill the process: uvicorn raises it again after its own shutdown.
 
-    Must run before a server installs its own handling, which puts ours back at its end.
+    Must run before a server installs its own handling, which puts ours back at its end; where it does not, there is
+    `fall`.
     """
+    global _armed  # noqa: PLW0603
     if current_thread() is main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+        _armed = True
 
 
 def disarm() -> None:
     """Undo `arm`, unless somebody else has taken the signal since."""
+    global _armed  # noqa: PLW0603
+    _armed = False
     if current_thread() is main_thread() and signal.getsignal(signal.SIGTERM) is _terminate:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _leave() -> None:
-    for ending in _endings:
-        if not ending.flush():
+def leave() -> None:
+    """Flush all, once: this process ends now."""
+    endings, _endings[:] = list(_endings), []
+    for flush in endings:
+        if not flush():
             warn("mcp-otel could not deliver everything before the process ended")
+
+
+def fall() -> None:
+    """SIGTERM, which somebody has held back, ends this process now; nothing happens where that calls us anyway."""
+    if not _armed:
+        for flush in _endings:
+            flush()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # first: a second one kills at once, as it would without us
-    for ending in _endings:
-        ending.flush()
+    for flush in _endings:
+        flush()
     signal.raise_signal(number)
 
 
-def _in_child() -> None:
-    for ending in _endings:
-        ending.forget()
+def _forget() -> None:
+    global _armed  # noqa: PLW0603
+    _armed = signal.getsignal(signal.SIGTERM) is _terminate
     _endings.clear()
+    atexit.unregister(leave)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+at_fork(_forget)

@@ -16,6 +16,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import _internal as metrics_api
 
 from mcp_otel import exit as ending
+from mcp_otel.fork import at_fork
 from mcp_otel.notice import warn
 from mcp_otel.settings import Settings
 from mcp_otel.signals.totals import Totals
@@ -32,8 +33,8 @@ HTTP_PORT = 4318
 PROMETHEUS_PORT = 9464
 QUEUE = 2048
 
-_retired: weakref.WeakSet[object] = weakref.WeakSet()
-"""Providers of ours that were closed: OpenTelemetry never lets go of a global one."""
+_retired: list[weakref.ref[Any]] = []
+"""Providers of ours that were closed and still live: OpenTelemetry never lets go of a global one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,16 @@ def preload(plan: Plan) -> Callable[[], None]:
     return ending.disarm
 
 
-def connect(plan: Plan, settings: Settings, server_name: str | None, totals: Totals) -> Delivery:
+def connect(
+    plan: Plan, settings: Settings, server_name: str | None, totals: Totals, parent: Delivery | None = None
+) -> Delivery:
     """Get the providers for all messages from the first on: the application's, or ours, or None where none is wanted.
 
     `server_name` names the service unless the environment does. Once a delivery was closed, the providers of the next
-    one serve mcp-otel alone: OpenTelemetry keeps the first global ones.
+    one serve mcp-otel alone: OpenTelemetry keeps the first global ones. In a forked child `parent` is the delivery of
+    its parent, whose place is taken.
     """
-    delivery = Delivery(settings.exit_wait)
+    delivery = Delivery(settings.exit_wait, parent)
     delivery.tracer_provider = _living(trace._TRACER_PROVIDER)
     delivery.meter_provider = _living(metrics_api._METER_PROVIDER)
     traces, of_metrics = _ours(plan)
@@ -105,7 +109,7 @@ def connect(plan: Plan, settings: Settings, server_name: str | None, totals: Tot
 class Delivery:
     """The providers of one process and, as far as they are ours, how they are flushed and closed."""
 
-    def __init__(self, exit_wait: float) -> None:
+    def __init__(self, exit_wait: float, parent: Delivery | None = None) -> None:
         self.tracer_provider: trace.TracerProvider | None = None
         self.meter_provider: metrics.MeterProvider | None = None
         self.owns_traces = False
@@ -114,7 +118,9 @@ class Delivery:
         self._account: Account | None = None
         self._outlets: list[SpanProcessor | MetricReader] = []
         self._flushers: list[ending.Flusher] = []
-        self._undo_end: Callable[[], None] | None = None
+        self._undos: list[Callable[[], None]] = []
+        self._parent = parent
+        self._instance: object = None
 
     def flush(self, seconds: float) -> bool:
         """Deliver what waits in exporters of ours, in at most `seconds`; whether they came to an end."""
@@ -129,13 +135,12 @@ class Delivery:
             return
         self.flush(self._exit_wait)
         account.open, account.silent = False, True
-        if self._undo_end is not None:
-            self._undo_end()
+        while self._undos:
+            self._undos.pop()()
         ending.disarm()
         for flusher in self._flushers:
             flusher.stop()
-        _retired.update([self.tracer_provider] if self.owns_traces else [])
-        _retired.update([self.meter_provider] if self.owns_metrics else [])
+        self._retire()
         # With a dead endpoint the SDK joins its threads for up to half a minute: that goes on behind.
         closing = Thread(target=self._shut_down, args=(account,), name="mcp-otel close", daemon=True)
         try:
@@ -155,23 +160,31 @@ class Delivery:
         from mcp_otel import providers
         from mcp_otel.exporters import Account
 
-        account, resource = Account(totals), providers.resource(server_name)
+        parent, account = self._parent, Account(totals)
+        resource = providers.resource(server_name, None if parent is None else parent._instance)
+        self._instance = providers.instance(resource)
         try:
             if exporters := providers.make("traces", traces):
                 self.tracer_provider, processors = providers.for_traces(exporters, resource, account, plan.queue)
                 self.owns_traces = True
                 self._outlets += processors
+                if parent is not None:
+                    providers.replace_traces(parent.tracer_provider, self.tracer_provider, processors)
             if exporters := providers.make("metrics", of_metrics, prometheus=plan.prometheus):
                 self.meter_provider, readers = providers.for_metrics(exporters, resource, account)
                 self.owns_metrics = True
                 self._outlets += readers
+                if parent is not None:
+                    providers.replace_metrics(parent.meter_provider, self.meter_provider)
         finally:
             if self._outlets:
                 self._account = account
                 account.listen()
                 self._flushers = [ending.Flusher(outlet.force_flush) for outlet in self._outlets]
-                self._undo_end = ending.at_end(self._deliver, self._forget)
+                self._undos = [ending.at_end(self._deliver), at_fork(self._forget)]
                 ending.arm()
+            if parent is not None and parent._account is not None:
+                Thread(target=parent._shut_down, args=(parent._account,), name="mcp-otel fork", daemon=True).start()
 
     def _deliver(self) -> bool:
         delivered = self.flush(self._exit_wait)
@@ -180,8 +193,16 @@ class Delivery:
         return delivered
 
     def _forget(self) -> None:
+        """A child exports nothing by this one, nor closes what it shares with its parent."""
         if self._account is not None:
-            self._account.open = False
+            self._account.open, self._account.silent, self._account.inherited = False, True, True
+        self._undos.clear()
+        self._retire()
+
+    def _retire(self) -> None:
+        _retired[:] = [each for each in _retired if each() is not None]
+        _retired.extend(weakref.ref(self.tracer_provider) for _ in range(self.owns_traces))
+        _retired.extend(weakref.ref(self.meter_provider) for _ in range(self.owns_metrics))
 
     def _shut_down(self, account: Account) -> None:
         for outlet in self._outlets:
@@ -201,7 +222,8 @@ def _ours(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _living(provider: Any) -> Any:
-    return None if provider in _retired else provider
+    # By identity: there are providers without a hash (Logfire's).
+    return None if any(each() is provider for each in _retired) else provider
 
 
 def _names(environ: Mapping[str, str], signal: str, complaints: dict[str, None]) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ class Account(logging.Filter):
     def __init__(self, totals: Totals) -> None:
         super().__init__()
         self.open = True
+        self.inherited = False
+        """This is a forked child: connections and threads of these exporters are its parent's."""
         self.silent = False
         self._totals = totals
         self._here = local()
@@ -109,7 +111,8 @@ class CountedSpans(SpanExporter):
 
     def shutdown(self) -> None:
         """Let `inner` give up what it is doing."""
-        self._inner.shutdown()
+        if not self._account.inherited:
+            self._inner.shutdown()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Nothing waits here."""
@@ -156,7 +159,8 @@ class CountedMetrics(MetricExporter):
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Let `inner` give up what it is doing."""
-        self._inner.shutdown(timeout_millis, **kwargs)
+        if not self._account.inherited:
+            self._inner.shutdown(timeout_millis, **kwargs)
 
 
 def count_collections(reader: MetricReader, account: Account) -> None:

@@ -50,6 +50,11 @@ class Governor:
         else:
             self._calm = 0
 
+    def cap(self, level: int) -> None:
+        """Stay at `level` or below from now on."""
+        self.ceiling = min(self.ceiling, level)
+        self.level = min(self.level, level)
+
     def _move(self, level: int, share: float) -> None:
         self._calm = 0
         direction = "down" if level < self.level else "up"

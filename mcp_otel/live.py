@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from mcp_otel.call import Call, Session
 from mcp_otel.signals.privacy import Gate
+from mcp_otel.streams import Streams
 
 _V = TypeVar("_V")
 
@@ -25,6 +26,7 @@ class Live:
     def __init__(self, gate: Gate) -> None:
         self.requests: dict[int, Call] = {}
         self.sessions: dict[int, Session] = {}
+        self.streams = Streams()
         self.retained: Callable[[], int] | None = None
         """How many ended sessions are still in memory, where somebody watches."""
         self._gate = gate
@@ -41,8 +43,8 @@ class Live:
         return levels
 
     def oldest_age(self) -> float:
-        """Seconds since the oldest request in flight was received; 0 when there is none."""
-        oldest = min((call.started for call in list(self.requests.values())), default=None)
+        """Seconds since the oldest request in flight was received, of those that should not wait; 0 without one."""
+        oldest = min((call.started for call in list(self.requests.values()) if not call.traits.waits), default=None)
         return 0.0 if oldest is None else (perf_counter_ns() - oldest) * 1e-9
 
     def add_session(self, session: Session) -> bool:

@@ -17,6 +17,8 @@ class Method(NamedTuple):
     """Which kind of definitions its result lists."""
     lasting: bool = False
     """Its answer is a stream that may live for hours: no latency, and no sign of a hung call."""
+    waits: bool = False
+    """It waits, as it should, for work that goes on elsewhere: its age is no sign of a hung call."""
 
 
 CLIENT_METHODS: dict[str, Method] = {
@@ -37,7 +39,7 @@ CLIENT_METHODS: dict[str, Method] = {
     "subscriptions/listen": Method(lasting=True),
     "tasks/get": Method(),
     "tasks/list": Method(),
-    "tasks/result": Method(),
+    "tasks/result": Method(waits=True),
     "tasks/cancel": Method(),
     "tasks/update": Method(),
     "notifications/initialized": Method(),
@@ -55,7 +57,7 @@ SERVER_METHODS: dict[str, Method] = {
     "roots/list": Method(),
     "tasks/get": Method(),
     "tasks/list": Method(),
-    "tasks/result": Method(),
+    "tasks/result": Method(waits=True),
     "tasks/cancel": Method(),
     "notifications/cancelled": Method(),
     "notifications/progress": Method(),

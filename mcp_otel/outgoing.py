@@ -15,9 +15,10 @@ from opentelemetry import context as otel_context
 from opentelemetry import propagate
 from opentelemetry.context import Context
 
-from mcp_otel.event import Event, Fault
+from mcp_otel.event import Captured, Event, Fault
 from mcp_otel.methods import CALLER_FAULTS, NO_METHOD, about
 from mcp_otel.signals import privacy
+from mcp_otel.signals.capture import Capture
 from mcp_otel.signals.names import REQUEST_ID, TOOL_ERROR
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 TIMEOUTS = (408, -32001)
 """Codes that the SDKs' clients make up when nobody answers in time: 1.x and 2.x."""
+STATE = "tracestate"
+"""What a carrier may have, and may not keep from another span."""
 
 sending: ContextVar[Outgoing | None] = ContextVar("mcp_otel_outgoing", default=None)
 """The message that this task is sending."""
@@ -50,6 +53,10 @@ class Peer:
         held = ref(transport)
         self._session_id = lambda: getattr(held(), "session_id", None)
 
+    def named(self, session_id: str) -> None:
+        """The server has named the session."""
+        self._session_id = lambda: session_id
+
     @property
     def session_id(self) -> str | None:
         """The id of the session on the wire."""
@@ -60,6 +67,7 @@ class Outgoing:
     """One message from before its encoding until it is answered, or, without an id, sent."""
 
     __slots__ = (
+        "captured",
         "injected",
         "method",
         "name",
@@ -74,6 +82,7 @@ class Outgoing:
     )
 
     def __init__(self, method: str, peer: Peer | None) -> None:
+        self.captured: tuple[Captured, ...] = ()
         self.injected = False
         self.wire = method
         """Its method as it goes over the wire."""
@@ -102,9 +111,12 @@ class Sender:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def send(self, method: str, name: object, peer: Peer | None, quiet: bool = False) -> _Entered | None:
+    def send(
+        self, method: str, name: object, peer: Peer | None, quiet: bool = False, params: object = None
+    ) -> _Entered | None:
         """A request or notification is about to be sent: make it and its span current here, until `sent`.
 
+        `params` as a mapping or with attributes: what of it the owner's settings let out is taken here.
         A `quiet` one has no span: a server's progress and log messages, of which one call may send hundreds.
         """
         recorder = self._recorder
@@ -122,6 +134,10 @@ class Sender:
                 if traits.target is not None and outgoing.name and recorder.gate.knows(traits.target, outgoing.name):
                     outgoing.target = outgoing.name
                 outgoing.span = recorder.spans.start_client(outgoing.method, outgoing.target, outgoing.start)
+                if recorder.capture is not None:
+                    outgoing.captured = recorder.capture.asked(
+                        outgoing.span, outgoing.method, outgoing.name, params, None
+                    )
                 token = otel_context.attach(recorder.spans.within(outgoing.span, None, otel_context.get_current()))
             return outgoing, sending.set(outgoing), token
         except Exception as error:
@@ -140,14 +156,21 @@ class Sender:
             if not carrier:
                 return None
             meta = (params or {}).get("_meta")
-            # What the application has put there itself is its own.
-            return {**(params or {}), "_meta": {**carrier, **(meta if isinstance(meta, dict) else {})}}
+            given = meta if isinstance(meta, dict) else {}
+            # Proxies hand on the `_meta` of what they were asked, with the context of somebody else's span.
+            if outgoing.span is None:
+                return {**(params or {}), "_meta": {**carrier, **given}}
+            others = {key: value for key, value in given.items() if key != STATE}
+            return {**(params or {}), "_meta": {**others, **carrier}}
         except Exception as error:
             self._recorder.count_failure("inject", error)
             return None
 
-    def sent(self, entered: _Entered, result: object, failure: BaseException | None) -> None:
-        """What was sent is answered, has failed, or (a notification) is on its way."""
+    def sent(self, entered: _Entered, result: object, failure: BaseException | None, whole: object = None) -> None:
+        """What was sent is answered, has failed, or (a notification) is on its way.
+
+        `result` is what we read of it, `whole` all of it.
+        """
         recorder = self._recorder
         outgoing, current, token = entered
         ended = perf_counter_ns()
@@ -162,6 +185,8 @@ class Sender:
         try:
             if failure is None and isinstance(result, Mapping):
                 self._learn(outgoing, result)
+            if recorder.capture is not None and outgoing.span is not None:
+                self._capture(recorder.capture, outgoing, whole, failure)
             recorder.tell(self._event(outgoing, ended, result, failure), outgoing.span, outgoing.target)
         except Exception as error:
             recorder.count_failure("sent", error)
@@ -190,6 +215,11 @@ class Sender:
             outgoing.peer.version = result["protocolVersion"]
         self._recorder.learn_listed(outgoing.traits.lists, result)
 
+    def _capture(self, capture: Capture, outgoing: Outgoing, result: object, failure: BaseException | None) -> None:
+        span = outgoing.span
+        outgoing.captured += capture.answered(span, outgoing.method, outgoing.name, result, failure)
+        outgoing.captured += capture.connected(span, outgoing.peer.session_id)
+
     def _event(self, outgoing: Outgoing, ended: int, result: object, failure: BaseException | None) -> Event:
         peer, gate = outgoing.peer, self._recorder.gate
         fault, error, code = _outcome(outgoing.method, result, failure)
@@ -199,7 +229,7 @@ class Sender:
             method=outgoing.method,
             target=gate.target(outgoing.traits.target, outgoing.name),
             notification=outgoing.request_id is None,
-            request_id=None if outgoing.request_id is None else str(outgoing.request_id)[:128],
+            request_id=privacy.request_id(outgoing.request_id),
             session=None if session_id is None else privacy.session(session_id),
             protocol_version=privacy.version(peer.version),
             transport=peer.transport,
@@ -220,6 +250,7 @@ class Sender:
             fault=fault,
             error=error,
             code=code,
+            captured=outgoing.captured,
         )
 
 
@@ -233,6 +264,7 @@ def _outcome(method: str, result: object, failure: BaseException | None) -> tupl
     code = getattr(getattr(failure, "error", None), "code", None)
     if not isinstance(code, int):
         return "server", type(failure).__name__, None
+    code = privacy.code(code)
     if code in TIMEOUTS:
         return "server", "timeout", None
     return ("caller" if code in CALLER_FAULTS else "server"), str(code), code

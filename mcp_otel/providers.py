@@ -71,15 +71,23 @@ def make(signal: str, names: tuple[str, ...], **given: tuple[object, ...]) -> li
     return made
 
 
-def resource(server_name: str | None) -> Resource:
-    """Make the resource: the server names the service, and chance the instance, where nobody else does."""
+def resource(server_name: str | None, parent: object = None) -> Resource:
+    """Make the resource: the server names the service, and chance the instance, where nobody else does.
+
+    A forked child is another instance than its `parent`, whatever the environment that they share says.
+    """
     given = Resource.create()
     said: dict[str, str] = {}
     if server_name and str(given.attributes.get(SERVICE_NAME, UNNAMED)).startswith(UNNAMED):
         said[SERVICE_NAME] = server_name
-    if SERVICE_INSTANCE_ID not in given.attributes:
+    if given.attributes.get(SERVICE_INSTANCE_ID) in (None, parent):
         said[SERVICE_INSTANCE_ID] = str(uuid4())
     return given.merge(Resource(said))
+
+
+def instance(of: Resource) -> object:
+    """Which process it is the resource of."""
+    return of.attributes.get(SERVICE_INSTANCE_ID)
 
 
 def for_traces(made: list[Any], of: Resource, account: Account, room: int) -> tuple[TracerProvider, list[Batches]]:
@@ -105,6 +113,21 @@ def for_metrics(made: list[Any], of: Resource, account: Account) -> tuple[MeterP
     if metrics_api._METER_PROVIDER is None:
         metrics.set_meter_provider(provider)
     return provider, readers
+
+
+def replace_traces(old: object, new: TracerProvider, processors: list[Batches]) -> None:
+    """Let `new` be the global provider where `old`, a parent's, was; what was made of that one speaks by `new`, too."""
+    if trace._TRACER_PROVIDER is not old or not isinstance(old, TracerProvider):
+        return
+    trace._TRACER_PROVIDER = new
+    for processor in processors:
+        old.add_span_processor(processor)
+
+
+def replace_metrics(old: object, new: MeterProvider) -> None:
+    """Let `new` be the global provider where `old`, a parent's, was; instruments of that one are not heard."""
+    if metrics_api._METER_PROVIDER is old:
+        metrics_api._METER_PROVIDER = new
 
 
 def _console_spans() -> ConsoleSpanExporter:

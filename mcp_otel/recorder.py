@@ -5,30 +5,32 @@ Every public method swallows its own failures and counts them: whatever goes wro
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from time import perf_counter_ns, time_ns
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from mcp_otel.call import HANDLER, Call, Exchange, Outcome, Session
+from mcp_otel.connections import Connections
 from mcp_otel.event import Event
 from mcp_otel.finished import finished
 from mcp_otel.governor import Governor
-from mcp_otel.live import Admits, Live
+from mcp_otel.guard import never_raises
+from mcp_otel.live import Live
 from mcp_otel.methods import NO_METHOD, OTHER, about
 from mcp_otel.notice import warn
 from mcp_otel.outgoing import Sender
+from mcp_otel.reader import Vitals
 from mcp_otel.settings import Settings
 from mcp_otel.signals import privacy
+from mcp_otel.signals.capture import Capture
 from mcp_otel.signals.metrics import Metrics
 from mcp_otel.signals.spans import Spans
 from mcp_otel.signals.totals import Totals
 
-_P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Entered = tuple[Token[Any], "Token[Context] | None"]
 
@@ -42,42 +44,6 @@ current: ContextVar[Call | None] = ContextVar("mcp_otel_current", default=None)
 """The call whose handler is running here."""
 
 
-def never_raises(method: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Count and swallow whatever `method` raises, saying each kind once; it then answers None."""
-
-    @functools.wraps(method)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return method(*args, **kwargs)
-        except Exception as error:
-            cast("Recorder", args[0]).count_failure(method.__name__, error)
-            return cast("_R", None)
-
-    return guarded
-
-
-class Vitals(Protocol):
-    """Who reads the process itself, and is told what only messages know."""
-
-    def message(self) -> None:
-        """A message has come, in the loop that runs here."""
-
-    def stepped(self, call: Call, awaitable: Awaitable[Any]) -> Awaitable[Any]:
-        """`awaitable` with every step charged to `call`."""
-
-    def over(self, conversation: Session | None, size: int, turn: bool, steps: int) -> None:
-        """A message has ended, with so many bytes both ways and steps of its handler."""
-
-    def began(self, conversation: Session, session_id: str | None, kept: tuple[object, ...]) -> None:
-        """A session was opened, for which the server keeps these objects."""
-
-    def ended(self, conversation: Session) -> None:
-        """A session is over."""
-
-    def watch(self, subject: object, kind: str) -> None:
-        """The life of `subject`, a `session` or a `request`, should end now."""
-
-
 class Recorder:
     """One per instrumented process. `sinks` get every event; `prepare` runs once, before the first message."""
 
@@ -88,14 +54,20 @@ class Recorder:
         self.spans: Spans | None = None
         self.metrics: Metrics | None = None
         self.vitals: Vitals | None = None
+        self.capture: Capture | None = None
+        """Takes the values that the owner's settings let out; None when that is none."""
         self.owns_spans = False
         """Whether the tracer provider is ours: then nobody asked for the SDK's own spans."""
         self.active = True
         """False once it is taken out: what the host still holds of our hooks then does nothing."""
         self.sinks: list[Callable[[Event], object]] = []
         self.prepare: Callable[[], object] | None = None
+        self.review: Callable[[], object] | None = None
+        """Runs when the governor does, every few seconds of traffic."""
+        self.falls: Callable[[], object] | None = None
         self.server_name: str | None = None
         self.live = Live(self.gate)
+        self.connections = Connections(self)
         self.sender = Sender(self)
         self.governor = Governor(settings.cost_budget, LEVELS[settings.level])
         self.ending = False
@@ -137,7 +109,7 @@ class Recorder:
         try:
             if self.vitals is not None:
                 self.vitals.message()
-            call.opened = True
+            call.opened, call.opener = True, self
             call.request_id = request_id
             call.session = session
             call.params = params
@@ -154,6 +126,8 @@ class Recorder:
                     session.transport, session.session_id = call.transport, call.session_id
             if request_id is not None and not traits.lasting:
                 self.live.requests[id(call)] = call
+            if traits.lasting:
+                self.connections.open_stream(call, "subscription")
             if self.spans is not None and self.governor.level >= 2:
                 if traits.target and call.name and self.gate.knows(traits.target, call.name):
                     call.target = call.name
@@ -161,6 +135,8 @@ class Recorder:
                     call.keep_laps()
                 http = call.exchange.context if call.exchange is not None else None
                 call.span = self.spans.start(method, call.target, call.meta, http, call.start)
+                if self.capture is not None:
+                    call.captured = self.capture.asked(call.span, method, call.name, params, call.session_id)
         except Exception as error:
             self.count_failure("open", error)
         self.totals.cost["record"] += (perf_counter_ns() - entered) * 1e-9
@@ -194,14 +170,18 @@ class Recorder:
         """`awaitable`, all that happens for `call` in its task, with its steps timed if somebody does; may raise."""
         return awaitable if call is None or self.vitals is None else self.vitals.stepped(call, awaitable)
 
-    def answer(self, call: Call, *, code: int | None = None, result: object = None) -> None:
-        """What the wire will say: an error code, or a result. The first answer counts."""
+    def answer(
+        self, call: Call, *, code: int | None = None, result: object = None, message: str | BaseException | None = None
+    ) -> None:
+        """What the wire will say: an error code (and its message, or the failure), or a result. The first counts."""
         if call.outcome is not None:
             return
         try:
             call.outcome = Outcome.of(call, code, result)
             if code is None and call.traits is not NO_METHOD and isinstance(result, Mapping):
                 self.learn_listed(call.traits.lists, result)
+            if self.capture is not None and call.span is not None:
+                call.captured += self.capture.answered(call.span, call.method, call.name, result, message)
         except Exception as error:
             self.count_failure("answer", error)
 
@@ -214,20 +194,28 @@ class Recorder:
         if (unanswered and not call.cancelled) or written:
             self.end(call)
 
-    def end(self, call: Call) -> None:
-        """The last byte of `call` is written, or never will be: make the event and hand it on."""
+    def end(self, call: Call, handed_over: bool = False) -> None:
+        """The last byte of `call` is written, or never will be: make the event and hand it on.
+
+        `handed_over`: to streams that are nobody's writer. What that took is no phase, so its time ended before.
+        """
         if call.done or not call.opened:
+            return
+        if call.opener is not self and call.opener is not None:
+            call.opener.end(call)
             return
         call.done = True
         ended = perf_counter_ns()
         try:
             self.live.requests.pop(id(call), None)
+            if call.traits.lasting:
+                self.connections.close_stream(call, "disconnect" if call.outcome is None or call.cancelled else "close")
             session = call.session
             if session is not None:
                 session.in_flight -= 1
                 session.last = ended
             self._count += 1
-            event = finished(call, ended, self.gate, self._detailed)
+            event = finished(call, call.mark if handed_over else ended, self.gate, self._detailed)
             self.totals.add(event)
             if event.fault is None and event.sent is not None and call.traits.lists is not None:
                 cursor = call.params.get("cursor") if call.params is not None else None
@@ -245,6 +233,8 @@ class Recorder:
         cost["seams"] += call.boundaries * governor.boundary_cost
         if now >= governor.due:
             governor.tick(now, sum(cost.values()))
+            if self.review is not None:
+                self.review()
 
     # --- what is not one message
 
@@ -271,31 +261,6 @@ class Recorder:
         if self.server_name is None and isinstance(name, str) and name:
             self.server_name = name
 
-    @never_raises
-    def open_session(self, session: Session, client: object, *kept: object) -> None:
-        """A client has opened `session`, for which the server keeps these objects."""
-        if session.opened is not None:
-            return
-        session.opened = session.last = perf_counter_ns()
-        if self.live.add_session(session):
-            self.totals.opened[self.gate.client(client)] += 1
-            if self.vitals is not None:
-                self.vitals.began(session, session.session_id, kept)
-        else:
-            self.totals.dropped["sessions"] += 1
-
-    @never_raises
-    def close_session(self, session: Session, reason: str) -> None:
-        """`session` ended: `delete`, `disconnect`, `idle`, `crash` or `stop`."""
-        if self.live.sessions.pop(id(session), None) is None or session.opened is None:
-            return
-        self.totals.ended[reason] += 1
-        if self.vitals is not None:
-            self.vitals.ended(session)
-        if self.metrics is not None:
-            seconds = (perf_counter_ns() - session.opened) * 1e-9
-            self.metrics.record_session(seconds, privacy.version(session.version), session.transport, reason == "crash")
-
     def gone(self, subject: object, kind: str) -> None:
         """The life of `subject`, which the server kept for a `session` or a `request`, should end now."""
         try:
@@ -305,9 +270,10 @@ class Recorder:
             self.count_failure("gone", error)
 
     @never_raises
-    def admit(self, door: object, admits: Admits) -> None:
-        """Sessions come in by `door`, which is not kept alive; `admits(door)` is how many, and for how long idle."""
-        self.live.admit(door, admits)
+    def fall(self) -> None:
+        """A signal that a server has held back ends this process now."""
+        if self.falls is not None:
+            self.falls()
 
     def count_failure(self, part: str, error: BaseException) -> None:
         """Something of ours failed; the host must not notice. Said once for each part."""
@@ -315,6 +281,15 @@ class Recorder:
         if self.totals.failures[part] == 1:
             # The kind, not the text: an exception may quote the message it failed on.
             warn("mcp-otel failed in %s with %s; the server is not affected", part, type(error).__name__)
+
+    def forget(self) -> None:
+        """Start at zero: this is a forked child, and what is open here is its parent's. Takes no lock."""
+        inherited = current.get()
+        for call in (*self.live.requests.values(), *(() if inherited is None else (inherited,))):
+            call.done = True
+        self.totals, self.live, self.spans, self.metrics, self.vitals = Totals(), Live(self.gate), None, None, None
+        self.governor = Governor(self.settings.cost_budget, LEVELS[self.settings.level])
+        self.connections = Connections(self)
 
     # --- inside
 

@@ -13,6 +13,8 @@ from typing import Any
 from mcp_otel.errors import SettingsError
 
 PREFIX = "MCP_OTEL_"
+SWITCHES = {"true": True, "on": True, "1": True, "yes": True, "false": False, "off": False, "0": False, "no": False}
+"""What a variable may say for yes and no."""
 
 
 def _setting(default: Any, about: str, *, choices: tuple[str, ...] = (), least: float = -math.inf) -> Any:
@@ -27,6 +29,12 @@ class Settings:
         "spans",
         "how much is said at most: `off`, `metrics`, or `spans` (metrics and SERVER spans)",
         choices=("off", "metrics", "spans"),
+    )
+    spans: str = _setting(
+        "auto",
+        "SERVER and CLIENT spans beside another instrumentation of MCP that opens a span for each message: `auto` (the "
+        "other one's only), or `always` (ours as well)",
+        choices=("auto", "always"),
     )
     phase_spans: str = _setting(
         "slow",
@@ -62,6 +70,16 @@ class Settings:
         "own then leaves alive is retained",
         least=0.0,
     )
+    capture_arguments: bool = _setting(False, "say the arguments of tool calls on their spans, as JSON")
+    capture_results: bool = _setting(False, "say the results of tool calls on their spans, as JSON")
+    capture_resource_uri: bool = _setting(False, "say the URI of a resource on the spans of messages about it")
+    capture_session_id: bool = _setting(
+        False, "say the id of a session on spans instead of its digest; whoever has the id can use the session"
+    )
+    capture_errors: bool = _setting(
+        False, "say what an error says, which may quote anything, on the span of the message and as its status"
+    )
+    capture_size: int = _setting(4096, "characters of each captured value that are said at most", least=16)
     exit_wait: float = _setting(0.5, "seconds to wait at exit, at most, for what is still to be delivered", least=0.0)
 
 
@@ -76,7 +94,10 @@ def validate(settings: Settings) -> Settings:
         choices, least = item.metadata["choices"], item.metadata["least"]
         if choices and value not in choices:
             raise SettingsError(f"{item.name}={value!r}: must be one of {', '.join(choices)}")
-        if isinstance(item.default, int | float):
+        if isinstance(item.default, bool):
+            if not isinstance(value, bool):
+                raise SettingsError(f"{item.name}={value!r}: must be True or False")
+        elif isinstance(item.default, int | float):
             whole = isinstance(item.default, int)
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
                 raise SettingsError(f"{item.name}={value!r}: must be a {'whole ' if whole else ''}number")
@@ -132,6 +153,10 @@ def load(environ: Mapping[str, str], **given: Any) -> tuple[Settings, list[str]]
 def _read(text: str, default: Any) -> Any:
     if isinstance(default, str):
         return text.lower()
+    if isinstance(default, bool):
+        if text.lower() not in SWITCHES:
+            raise SettingsError(f"{text!r} is neither true nor false")
+        return SWITCHES[text.lower()]
     kind = int if isinstance(default, int) else float
     try:
         return kind(text)

@@ -32,6 +32,12 @@ def test_a_cost_above_the_budget_goes_down_a_step_a_tick_and_ends_at_metrics() -
     assert clock.spend(0.06, 0.06, 0.06, 0.06) == [2, METRICS_ONLY, METRICS_ONLY, METRICS_ONLY]
 
 
+def test_what_is_capped_never_comes_back() -> None:
+    clock = Clock(Governor(0.05, FULL))
+    clock.governor.cap(METRICS_ONLY)
+    assert clock.spend(*[0.0] * (3 * CALM_TICKS)) == [METRICS_ONLY] * 3 * CALM_TICKS
+
+
 def test_a_cost_within_the_budget_changes_nothing() -> None:
     clock = Clock(Governor(0.05, FULL))
     assert clock.spend(0.05 - 1e-6, 0.04, 0.0) == [FULL] * 3

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 import mcp_otel
@@ -41,8 +42,12 @@ def before() -> Iterator[Originals]:
 def test_a_second_call_changes_nothing(before: Originals) -> None:
     with watching() as watched:
         first, hooked = watched.recorder, changed(before)
+        start(watched)
+        assert (instrumentor.recorder(), changed(before), watched.lines) == (first, hooked, [])
         mcp_otel.instrument(level="metrics")
+        start(watched, tracer_provider=TracerProvider(shutdown_on_exit=False))
         assert (instrumentor.recorder(), changed(before)) == (first, hooked)
+        assert [line.split(",")[0] for line in watched.lines] == ["mcp-otel is on already"] * 2
 
 
 def test_off_hooks_nothing(before: Originals) -> None:
@@ -101,11 +106,22 @@ def test_one_meter_provider_gets_its_instruments_once_over_two_instrumentations(
             mcp_otel.instrument(watched.tracer_provider, meter_provider)
             hosts.tell("pipe")
             metrics = watched.recorder.metrics
-            assert metrics is instrumentor._metrics[meter_provider]
+            assert metrics is instrumentor.metrics_of(meter_provider)
             mcp_otel.uninstrument()
             assert metrics.source is None
         assert watched.lines == []
     meter_provider.shutdown()
+
+
+def test_providers_without_a_hash_are_as_good_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in (TracerProvider, MeterProvider):
+        monkeypatch.setattr(kind, "__hash__", None)
+    monkeypatch.setattr("mcp_otel.export.trace._TRACER_PROVIDER", TracerProvider(shutdown_on_exit=False))
+    with watching() as watched:
+        hosts.tell("pipe")
+        assert watched.servers != []
+        assert sum(watched.collect()["mcp.server.operation.duration"].values()) > 0
+        assert (watched.lines, dict(watched.totals.failures)) == ([], {})
 
 
 def _provider() -> Any:

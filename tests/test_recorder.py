@@ -185,9 +185,9 @@ def test_requests_in_flight_are_counted_until_they_end_and_streams_for_hours_are
 
 def test_sessions_open_once_end_once_and_are_active_while_they_are_used(kept: Kept) -> None:
     recorder, session = kept.recorder, Session("pipe")
-    recorder.close_session(session, "stop")
+    recorder.connections.close_session(session, "stop")
     for _ in range(2):
-        recorder.open_session(session, "client")
+        recorder.connections.open_session(session, "client")
     assert recorder.live.session_states() == {"active": 1, "idle": 0}
     session.last -= 61_000_000_000
     assert recorder.live.session_states() == {"active": 0, "idle": 1}
@@ -196,14 +196,14 @@ def test_sessions_open_once_end_once_and_are_active_while_they_are_used(kept: Ke
     assert recorder.live.session_states() == {"active": 1, "idle": 0}
     recorder.end(call)
     for _ in range(2):
-        recorder.close_session(session, "delete")
+        recorder.connections.close_session(session, "delete")
     assert (dict(recorder.totals.opened), dict(recorder.totals.ended)) == ({"client": 1}, {"delete": 1})
     assert recorder.live.session_states() == {"active": 0, "idle": 0}
 
 
 def test_sessions_beyond_the_bound_are_dropped_and_counted(kept: Kept) -> None:
     kept.recorder.live.sessions = dict.fromkeys(range(MAX_SESSIONS), Session())
-    kept.recorder.open_session(Session(), "client")
+    kept.recorder.connections.open_session(Session(), "client")
     assert (len(kept.recorder.live.sessions), kept.recorder.totals.dropped["sessions"]) == (MAX_SESSIONS, 1)
     assert kept.recorder.totals.opened == {}
 
@@ -222,7 +222,7 @@ def test_the_caps_of_all_doors_add_up_and_a_door_that_is_gone_counts_no_more(kep
     live, doors = kept.recorder.live, [Door(10), Door(5)]
     assert live.session_limit() is None
     for door in doors:
-        kept.recorder.admit(door, most)
+        kept.recorder.connections.admit(door, most)
     assert live.session_limit() == 15
     doors[0].most = 20
     assert live.session_limit() == 25

@@ -29,6 +29,11 @@ def test_without_anything_the_defaults_hold() -> None:
         ("SUMMARY", "2.5", "summary", "2.5"),
         ("EXIT_WAIT", "3", "exit_wait", 3.0),
         ("EXIT_WAIT", "", "exit_wait", 0.5),
+        ("CAPTURE_ARGUMENTS", "true", "capture_arguments", True),
+        ("CAPTURE_RESULTS", "On", "capture_results", True),
+        ("CAPTURE_ERRORS", "1", "capture_errors", True),
+        ("CAPTURE_SESSION_ID", "no", "capture_session_id", False),
+        ("CAPTURE_SIZE", "100", "capture_size", 100),
     ],
 )
 def test_a_variable_sets_its_field(variable: str, text: str, field: str, value: Any) -> None:
@@ -55,6 +60,9 @@ def test_a_variable_sets_its_field(variable: str, text: str, field: str, value: 
         ("SUMMARY", "-3"),
         ("SUMMARY", "nan"),
         ("EXIT_WAIT", "-0.1"),
+        ("CAPTURE_ARGUMENTS", "please"),
+        ("CAPTURE_RESULTS", "2"),
+        ("CAPTURE_SIZE", "15"),
     ],
 )
 def test_a_bad_variable_is_said_once_and_its_default_used(variable: str, text: str) -> None:
@@ -81,6 +89,10 @@ def test_a_bad_variable_is_said_once_and_its_default_used(variable: str, text: s
         {"summary": "often"},
         {"summary": None},
         {"exit_wait": None},
+        {"capture_arguments": "yes"},
+        {"capture_results": 1},
+        {"capture_errors": None},
+        {"capture_size": 0},
         {"nonsense": 1},
     ],
 )

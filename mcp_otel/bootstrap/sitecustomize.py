@@ -8,6 +8,9 @@ it is short because an installation without bytecode compiles it every time.
 import os
 import sys
 
+WAKING = ("mcp", "fastmcp")
+"""The second one imports the first in the midst of its own import, when half of what we hook is half made."""
+
 
 class Alarm:
     """A finder that finds nothing itself: it lets the others find `mcp` and goes off when the module is to be made.
@@ -20,7 +23,7 @@ class Alarm:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> object:
         """What the other finders find for `mcp`, with the alarm set on it; None for everything else."""
-        if name != "mcp" or self.searching:
+        if name not in WAKING or self.searching:
             return None
         self.searching = True
         try:
@@ -39,7 +42,7 @@ class Alarm:
         make = getattr(loader, "create_module", None)
 
         def create_module(spec: object) -> object:
-            if getattr(spec, "name", None) == "mcp":
+            if getattr(spec, "name", None) in WAKING:
                 del loader.create_module  # type: ignore[attr-defined]
                 self.ring()
             return make(spec) if make is not None else None

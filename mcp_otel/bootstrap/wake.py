@@ -13,11 +13,24 @@ def wake() -> None:
         import mcp_otel
 
         mcp_otel.instrument()
+        tell_the_doctor()
     except Exception as problem:
         if isinstance(problem, ImportError) and problem.name == "mcp_otel":
             say(f"{sys.executable} does not have mcp-otel, so this server runs unobserved. Fix: {remedy()}")
         else:
             say(f"could not start, so this server runs unobserved ({type(problem).__name__}: {problem})")
+
+
+def tell_the_doctor() -> None:
+    """Say how things stand here if `mcp-otel doctor` has started this process: an environment's own may lack that."""
+    folder = os.environ.get("MCP_OTEL_DOCTOR")
+    if folder:
+        try:
+            from mcp_otel.doctor import inside
+
+            inside.report(folder, os.environ)
+        except Exception:
+            pass
 
 
 def remedy() -> str:

@@ -23,11 +23,19 @@ from mcp_otel.seams.patch import Patches
 
 Install = Callable[[Any, Recorder, Patches], None]
 
+SDK = "mcp"
+
 SEAMS: dict[str, dict[int, tuple[str, str]]] = {
-    "mcp": {
+    SDK: {
         1: ("mcp_otel.seams.sdk_v1", "1.30.0"),
         2: ("mcp_otel.seams.sdk_v2", "2.3.0"),
     },
+    "fastmcp": {
+        2: ("mcp_otel.seams.fastmcp.line_2", "2.14.7"),
+        3: ("mcp_otel.seams.fastmcp.line_3", "3.4.10"),
+        4: ("mcp_otel.seams.fastmcp.line_4", "4.1.2"),
+    },
+    "uvicorn": {0: ("mcp_otel.seams.uvicorn", "0.54.0")},
 }
 """Distribution, major version: our room for it, and the newest version that it was read from."""
 
@@ -91,14 +99,15 @@ class Line:
             self._leave_alone(str(error) if told else f"{type(error).__name__} in {name}")
 
     def _leave_alone(self, reason: str) -> None:
+        beside = "Its messages are observed all the same." if self._library != SDK else "The server runs unobserved."
         warn(
-            "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. "
-            "The server runs unobserved.",
+            "mcp-otel leaves %s %s alone: %s. It knows %s up to %s; a newer mcp-otel may know this one. %s",
             self._library,
             self._version,
             reason,
             self._library,
             self._read,
+            beside,
         )
 
 
@@ -114,7 +123,9 @@ def _missing(name: str) -> bool:
 
 
 def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+    for name in (distribution, f"{distribution}-slim"):  # what `fastmcp` itself is made of may be installed alone
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from mcp_otel.outgoing import Peer, born
 from mcp_otel.recorder import Recorder
@@ -41,11 +41,45 @@ def install_http(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(module.StreamableHTTPTransport, "__init__", making)
 
 
+def install_sse(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook `mcp.client.sse`, whose only entry is a function that applications have imported by name.
+
+    Raises:
+        MisfitError: it does not look like the lines we know.
+    """
+    expect(module, "remove_request_params", "url")
+    expect(module, "urljoin", "base", "url")
+
+    def reaching(original: Callable[..., Any]) -> Callable[..., Any]:
+        # What it calls first, to log where it goes; in the context of whoever connects.
+        return around(recorder, original, lambda url: url, lambda url, *_: born.set(peer_at(url)))
+
+    def joining(original: Callable[..., Any]) -> Callable[..., Any]:
+        # What it calls when the server has said where to post, which has the id of the session.
+        return around(recorder, original, lambda _, place, *__: (born.get(), place), _named)
+
+    patches.replace(module, "remove_request_params", reaching)
+    patches.replace(module, "urljoin", joining)
+
+
+def _named(state: tuple[Peer | None, str], _: Any, __: BaseException | None) -> None:
+    peer, place = state
+    said = parse_qs(urlsplit(place).query)
+    found = said.get("sessionId") or said.get("session_id")
+    if peer is not None and found:
+        peer.named(found[0])
+
+
+def peer_at(url: str) -> Peer:
+    """The server at `url`."""
+    parts = urlsplit(url)
+    return Peer("tcp", parts.hostname, parts.port or PORTS.get(parts.scheme))
+
+
 def _connected(state: tuple[Any, str], _: Any, failure: BaseException | None) -> None:
     transport, url = state
     if failure is None:
-        parts = urlsplit(url)
-        peer = Peer("tcp", parts.hostname, parts.port or PORTS.get(parts.scheme))
+        peer = peer_at(url)
         peer.connected_by(transport)
         born.set(peer)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import Any
 
 from mcp_otel.call import HANDLER, Call
 from mcp_otel.errors import MisfitError
 from mcp_otel.recorder import Recorder, current
 
+MIRRORS = {"mcp_types.methods": "mcp.types.methods"}
+"""Modules that take every name of another when they are imported, and so may hold ours."""
 _ABSENT = object()
 Undo = Callable[[], None]
 
@@ -33,7 +36,7 @@ class Patches:
         except AttributeError:
             raise MisfitError(f"{_named(owner)} has no {name}") from None
         inner = original.__func__ if isinstance(original, staticmethod) else original
-        made: Any = make(inner)
+        made: Any = make(_bound(inner) if inspect.isclass(owner) and inner is original else inner)
         if isinstance(original, staticmethod):
             made = staticmethod(made)
         own = vars(owner).get(name, _ABSENT)
@@ -44,6 +47,9 @@ class Patches:
         """Put every original object back; what somebody else has put on top of ours is left alone."""
         while self._replaced:
             owner, name, own, made = self._replaced.pop()
+            mirror = sys.modules.get(MIRRORS.get(getattr(owner, "__name__", ""), ""))
+            if mirror is not None and vars(mirror).get(name) is made:
+                setattr(mirror, name, own)
             if vars(owner).get(name, _ABSENT) is not made:
                 continue
             if own is _ABSENT:
@@ -75,6 +81,15 @@ def expect_names(owner: Any, *names: str) -> None:
     for name in names:
         if not hasattr(owner, name):
             raise MisfitError(f"{_named(owner)}.{name} is missing")
+
+
+def attempt(recorder: Recorder, hook: Callable[..., Any], *args: Any) -> Any:
+    """What `hook`, a function of ours, answers; None when it fails, which is counted."""
+    try:
+        return hook(*args)
+    except Exception as error:
+        recorder.count_failure("seams", error)
+        return None
 
 
 def around(
@@ -232,6 +247,18 @@ class StreamFacade:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Any:
         return await self._stream.__aexit__(kind, error, trace)
+
+
+def _bound(original: Any) -> Any:
+    """`original`, bound as on every lookup: a foreign wrapper (wrapt's) knows its instance by that alone."""
+    if type(original) is FunctionType:
+        return original
+
+    @functools.wraps(original)
+    def bound(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original.__get__(self, type(self))(*args, **kwargs)
+
+    return bound
 
 
 def _named(owner: Any) -> str:

@@ -47,10 +47,13 @@ def line_size(line: str) -> int:
 
 
 class StreamFactory:
-    """Makes the streams that `make` makes, each end behind one of our facades."""
+    """Makes the streams that `make` makes, each end behind one of our facades; `end` makes the one to read by."""
 
-    def __init__(self, recorder: Recorder, make: Any, outgoing: Outgoing) -> None:
+    def __init__(
+        self, recorder: Recorder, make: Any, outgoing: Outgoing, end: Callable[..., Any] | None = None
+    ) -> None:
         self._recorder, self._make, self._outgoing = recorder, make, outgoing
+        self._end = end or WritingEnd
 
     def __getitem__(self, item: Any) -> StreamFactory:
         return self
@@ -58,7 +61,7 @@ class StreamFactory:
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """A pair of streams, as `make` makes it."""
         sending, receiving = self._make(*args, **kwargs)
-        return SendingEnd(sending), WritingEnd(receiving, self._recorder, self._outgoing)
+        return SendingEnd(sending), self._end(receiving, self._recorder, self._outgoing)
 
 
 class SendingEnd(StreamFacade):

@@ -17,6 +17,7 @@ from opentelemetry import context as otel_context
 from mcp_otel.call import DECODE, ENCODE, HANDLER, WRITE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams.patch import Patches, around, around_async, expect
+from mcp_otel.seams.resuming import fresh
 from mcp_otel.seams.stdio import arriving
 
 exchanges: ContextVar[Exchange | None] = ContextVar("mcp_otel_exchange", default=None)
@@ -27,7 +28,7 @@ EVENT = b"event: message"
 EVENT_WITHIN = 512
 VERSION_HEADER = b"mcp-protocol-version"
 
-_transports: WeakValueDictionary[str, Any] = WeakValueDictionary()
+transports: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """Transports by session id: they know why their session ends. As bounded as the server's own sessions."""
 
 
@@ -53,7 +54,7 @@ def hook_transport(patches: Patches, module: Any, recorder: Recorder) -> None:
     patches.replace(
         transport,
         "_create_event_data",
-        lambda original: encoding(recorder, original, lambda _, event: event.message, event_data),
+        lambda original: encoding(recorder, original, fresh, event_data),
     )
 
 
@@ -68,7 +69,7 @@ def hook_manager(patches: Patches, module: Any, recorder: Recorder) -> None:
 
     def before(self: Any) -> None:
         if not self.stateless:
-            recorder.admit(self, _admission)
+            recorder.connections.admit(self, _admission)
 
     patches.replace(manager, "run", lambda original: around(recorder, original, before, lambda *_: None))
 
@@ -85,8 +86,9 @@ def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
         try:
             if scope.get("method") == "DELETE":
                 self._mcp_otel_deleted = True
-            if self.mcp_session_id is not None:
-                _transports[self.mcp_session_id] = self
+            if self.mcp_session_id is not None and self.mcp_session_id not in transports:
+                transports[self.mcp_session_id] = self
+                recorder.connections.note_session(self.mcp_session_id)
             exchange = exchange_of(scope, self.mcp_session_id)
         except Exception as error:
             recorder.count_failure("seams", error)
@@ -103,13 +105,13 @@ def _ending(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., A
 
 def kept_for(session: Session, *objects: object) -> tuple[object, ...]:
     """What the server keeps for `session`: these objects, and its transport."""
-    transport = _transports.get(session.session_id) if session.session_id is not None else None
+    transport = transports.get(session.session_id) if session.session_id is not None else None
     return objects if transport is None else (*objects, transport)
 
 
 def end_reason(session: Session, kind: type[BaseException] | None) -> str:
     """Why `session` ended, when `kind` of exception (None: none) ended its connection."""
-    transport = _transports.get(session.session_id) if session.session_id is not None else None
+    transport = transports.get(session.session_id) if session.session_id is not None else None
     if getattr(transport, "_mcp_otel_deleted", False):
         return "delete"
     if getattr(getattr(transport, "idle_scope", None), "cancel_called", False):
@@ -281,7 +283,7 @@ def answer(recorder: Recorder, call: Call, root: Any) -> None:
     if error is None:
         recorder.answer(call, result=root.result)
     else:
-        recorder.answer(call, code=error.code)
+        recorder.answer(call, code=error.code, message=error.message)
 
 
 def whole_body(response: Any) -> int | None:

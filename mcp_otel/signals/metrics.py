@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from time import monotonic
@@ -10,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, Span, set_span_in_context
 
 from mcp_otel.event import FAULTS, Event
 from mcp_otel.methods import LASTING, METHODS, is_notification
 from mcp_otel.signals import names, privacy
 from mcp_otel.signals.names import Metric
 from mcp_otel.signals.spans import first_attributes
+from mcp_otel.signals.streams import StreamInstruments
 from mcp_otel.signals.totals import Totals
+from mcp_otel.signals.waiting import Waiting
 
 if TYPE_CHECKING:
     Attributes = dict[str, Any]
@@ -63,32 +64,13 @@ class Source(Protocol):
         """What reads the process itself, as `vital` has it; None where nobody does."""
 
 
-class Waiting:
-    """Durations of one label set that wait for a reader, and the sampled span of the slowest of them."""
-
-    __slots__ = ("durations", "histogram", "said", "slowest", "span")
-
-    def __init__(self, histogram: Any, said: Attributes) -> None:
-        self.histogram = histogram
-        self.said = said
-        self.durations: deque[float] = deque()
-        self.slowest = 0.0
-        self.span: SpanContext | None = None
-
-    def note(self, duration: float, span: Span) -> None:
-        """The message that took so long has this span: the slowest becomes the exemplar."""
-        if duration > self.slowest:
-            context = span.get_span_context()
-            if context.trace_flags.sampled:
-                self.slowest, self.span = duration, context
-
-
 class Metrics:
     """The instruments of one meter provider. An SDK keeps instruments for ever, so `source` is what comes and goes."""
 
     def __init__(self, provider: MeterProvider, version: str, vital: Mapping[Metric, Callable[..., Reading]]) -> None:
         """`vital` says for metrics of the process itself what is read from the source's vitals."""
         self.source: Source | None = None
+        self._forgotten = False
         self._sets: dict[tuple[Any, ...], Waiting] = {}
         self._alone: dict[tuple[str, str], Waiting] = {}
         self._waiting = 0
@@ -98,6 +80,7 @@ class Metrics:
         self._sessions = [_histogram(meter, each) for each in (names.SESSION_DURATION, names.CLIENT_SESSION_DURATION)]
         self._client = _histogram(meter, names.CLIENT_OPERATION_DURATION)
         self._lag = _histogram(meter, names.LOOP_LAG, names.LAG_BUCKETS)
+        self.streams = StreamInstruments(meter, partial(self._observe, meter))
         for metric, read in self._readings().items():
             self._observe(meter, metric, read)
         for metric, read in vital.items():
@@ -119,6 +102,15 @@ class Metrics:
             waiting.durations.append(event.duration)
         else:
             waiting.histogram.record(event.duration, waiting.said)
+
+    def forget(self) -> None:
+        """Say nothing until there is a source again: this is a forked child, and what waits is its parent's."""
+        self.source, self._forgotten, self._waiting = None, True, 0
+        self._sets, self._alone, self._highest = {}, {}, {}
+
+    def read(self, source: Source) -> None:
+        """Let instruments read `source` from now on."""
+        self.source, self._forgotten = source, False
 
     def settle(self) -> None:
         """Put what waits into the histogram; runs in the thread of whoever collects."""
@@ -154,15 +146,10 @@ class Metrics:
 
     def _set(self, event: Event) -> Waiting:
         histogram = self._operation if event.side == "server" else self._client
+        code = privacy.code_label(event.code)  # what is said: else 1,500 codes would use up the room
         key = (
-            event.side,
-            event.method,
-            event.target,
-            event.error,
-            event.code,
-            event.protocol_version,
-            event.transport,
-            event.http_version,
+            *(event.side, event.method, event.target, _error(event), code),
+            *(event.protocol_version, event.transport, event.http_version),
         )
         found = self._sets.get(key)
         if found is None:
@@ -179,7 +166,7 @@ class Metrics:
             if source is not None:
                 for value, said in read(source):
                     yield Observation(value, said)
-            elif metric is names.LEVEL:
+            elif metric is names.LEVEL and not self._forgotten:
                 yield Observation(0)
 
         create = {
@@ -216,9 +203,12 @@ class Metrics:
             names.REQUESTS_TIME: self._requests_time,
             names.OLDEST_AGE: lambda source: [(source.live.oldest_age(), {})],
             names.SESSIONS: lambda source: _labelled(names.STATE.name, source.live.session_states()),
-            names.SESSIONS_LIMIT: _sessions_limit,
+            names.SESSIONS_LIMIT: lambda source: [
+                (each, {}) for each in (source.live.session_limit(),) if each is not None
+            ],
             names.SESSIONS_OPENED: lambda source: _labelled(names.CLIENT.name, source.totals.opened),
             names.SESSIONS_ENDED: lambda source: _labelled(names.REASON.name, source.totals.ended),
+            names.HTTP_REJECTED: lambda source: _labelled(names.REFUSAL.name, source.totals.rejected),
             names.COST_TIME: lambda source: _labelled(names.PART.name, source.totals.cost),
             names.DROPPED: lambda source: _labelled(names.PART.name, {**LOSSES, **source.totals.dropped}),
             names.FAILURES: lambda source: _labelled(names.PART.name, source.totals.failures),
@@ -255,10 +245,8 @@ class Metrics:
 def operation_attributes(event: Event) -> Attributes:
     """The labels of the conventions for `mcp.server.operation.duration`."""
     said = first_attributes(event.method, event.target)
-    error = event.error
-    if error is not None:
-        said[names.ERROR_TYPE.name] = privacy.code_label(event.code) if error == str(event.code) else error
     for name, value in (
+        (names.ERROR_TYPE.name, _error(event)),
         (names.STATUS_CODE.name, privacy.code_label(event.code)),
         (names.PROTOCOL_VERSION.name, event.protocol_version),
         (names.TRANSPORT.name, event.transport),
@@ -269,6 +257,10 @@ def operation_attributes(event: Event) -> Attributes:
     if event.http_version is not None or event.server_address is not None:
         said[names.NETWORK_PROTOCOL.name] = "http"
     return said
+
+
+def _error(event: Event) -> str | None:
+    return privacy.code_label(event.code) if event.error == str(event.code) else event.error
 
 
 def _histogram(meter: Meter, metric: Metric, bounds: Sequence[float] = names.SECONDS_BUCKETS) -> Any:
@@ -285,11 +277,6 @@ def _labelled(name: str, values: dict[str, Any]) -> Reading:
 
 def _requests(source: Source) -> list[tuple[str, str | None]]:
     return [key for key in list(source.totals.tallies) if not is_notification(key[0])]
-
-
-def _sessions_limit(source: Source) -> Reading:
-    limit = source.live.session_limit()
-    return [] if limit is None else [(limit, {})]
 
 
 def _faults(source: Source) -> Reading:

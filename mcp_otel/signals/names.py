@@ -28,6 +28,7 @@ MAX_OPERATION_SERIES = 1500
 LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SECONDS_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """The conventions' boundaries for all four standard histograms."""
+STREAM_BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
 Kind = Literal["histogram", "sum", "level", "gauge"]
 
@@ -67,9 +68,14 @@ STATUS_CODE = Attribute("rpc.response.status_code", "JSON-RPC error code of the 
 PROTOCOL_VERSION = Attribute("mcp.protocol.version", "protocol version in use", len(PROTOCOL_VERSIONS) + 1)
 TRANSPORT = Attribute("network.transport", "`pipe` for stdio, `tcp` for HTTP", 2)
 NETWORK_PROTOCOL = Attribute("network.protocol.name", "`http` for HTTP", 1)
-NETWORK_VERSION = Attribute("network.protocol.version", "HTTP version", 3)
+NETWORK_VERSION = Attribute("network.protocol.version", "HTTP version", 5)
 REQUEST_ID = Attribute("jsonrpc.request.id", "id of the request")
-SESSION_ID = Attribute("mcp.session.id", "digest of the session id (16 hex digits of its SHA-256)")
+SESSION_ID = Attribute(
+    "mcp.session.id", "digest of the session id (16 hex digits of its SHA-256); the id itself with `capture_session_id`"
+)
+TOOL_ARGUMENTS = Attribute("gen_ai.tool.call.arguments", "arguments of a tool call as JSON, with `capture_arguments`")
+TOOL_RESULT = Attribute("gen_ai.tool.call.result", "result of a tool call as JSON, with `capture_results`")
+RESOURCE_URI = Attribute("mcp.resource.uri", "URI of the resource in question, with `capture_resource_uri`")
 CLIENT_ADDRESS = Attribute("client.address", "address of the HTTP peer")
 CLIENT_PORT = Attribute("client.port", "port of the HTTP peer")
 SERVER_ADDRESS = Attribute("server.address", "host of the server that a client talks to over HTTP")
@@ -92,7 +98,24 @@ STATE = Attribute(
     3,
 )
 CLIENT = Attribute("mcp_otel.client", "name the client gave itself", MAX_CLIENTS + 1)
-REASON = Attribute("mcp_otel.reason", "`delete`, `disconnect`, `idle`, `crash` or `stop`", 5)
+REASON = Attribute(
+    "mcp_otel.reason", "`delete`, `disconnect`, `close` (a stream, by the server), `idle`, `crash` or `stop`", 6
+)
+STREAM = Attribute(
+    "mcp_otel.stream",
+    "what a client listens on: `standalone` or `resumed` (GETs of Streamable HTTP), `sse` or `subscription`",
+    4,
+)
+REFUSALS = (
+    *("session_unknown", "session_ended", "session_elsewhere", "session_not_theirs", "session_missing"),
+    *("session_limit", "second_stream", "method", "not_acceptable", "media_type", "version", "origin", "host"),
+    *("too_large", "other"),
+)
+REFUSAL = Attribute(
+    "mcp_otel.refusal",
+    "why a request was refused: " + ", ".join(f"`{reason}`" for reason in REFUSALS),
+    len(REFUSALS),
+)
 PART = Attribute("mcp_otel.part", "part of mcp-otel", 16)
 STAT = Attribute("mcp_otel.stat", "`max`, `mean` or `sum` over live conversations", 3)
 KIND = Attribute("mcp_otel.kind", "what an object was kept for: a `session` or a `request`", 2)
@@ -102,7 +125,20 @@ PLACE = Attribute("mcp_otel.place", "file:line of the code that blocked an event
 BLOCKED_SECONDS = Attribute("mcp_otel.loop.blocked.seconds", "seconds that one step of the call blocked its event loop")
 RECEIVED_SIZE = Attribute("mcp_otel.received.size", "bytes of the message received")
 SENT_SIZE = Attribute("mcp_otel.sent.size", "bytes of the message sent back")
+ERROR_MESSAGE = Attribute(
+    "mcp_otel.error.message", "what the answer says of its failure, with `capture_errors`; then the status says it too"
+)
+CAPTURED_CUT = Attribute("mcp_otel.captured.cut", "names of the attributes that hold only the beginning of a value")
 PHASE_TIMES = {phase: Attribute(f"mcp_otel.phase.{phase}", f"seconds of the phase {phase}") for phase in PHASES}
+
+CAPTURED = {
+    "arguments": TOOL_ARGUMENTS,
+    "results": TOOL_RESULT,
+    "resource_uri": RESOURCE_URI,
+    "session_id": SESSION_ID,
+    "errors": ERROR_MESSAGE,
+}
+"""What each kind of captured value is said as; `capture_<kind>` is its setting."""
 
 TARGET = (METHOD, OPERATION, TOOL, PROMPT)
 TARGETS = len(METHODS) + 1 + (MAX_TOOLS + 1) + (MAX_PROMPTS + 1)
@@ -180,7 +216,7 @@ REQUESTS_TIME = Metric(
     TARGETS,
 )
 OLDEST_AGE = Metric(
-    "mcp_otel.request.oldest_age", "gauge", "s", "Age of the oldest request in flight; 0 when there is none"
+    "mcp_otel.request.oldest_age", "gauge", "s", "Age of the oldest request in flight but `tasks/result`; 0 without one"
 )
 SESSIONS = Metric(
     "mcp_otel.sessions", "level", "{session}", "Sessions that are open, and ended ones that are retained", (STATE,)
@@ -193,6 +229,27 @@ SESSIONS_LIMIT = Metric(
     "Sessions the server admits before it refuses new ones with 503; absent where it has no cap",
 )
 SESSIONS_ENDED = Metric("mcp_otel.sessions.ended", "sum", "{session}", "Sessions ended", (REASON,))
+STREAMS = Metric("mcp_otel.streams", "level", "{stream}", "Streams that clients keep open to listen", (STREAM,))
+STREAMS_ENDED = Metric(
+    "mcp_otel.streams.ended", "sum", "{stream}", "Streams that clients had open to listen, ended", (STREAM, REASON)
+)
+STREAM_DURATION = Metric(
+    "mcp_otel.stream.duration", "histogram", "s", "How long a stream was open that a client listened on", (STREAM,)
+)
+STREAM_AGE = Metric(
+    "mcp_otel.stream.oldest_age",
+    "gauge",
+    "s",
+    "Age of the oldest stream that a client has open to listen; 0 when there is none",
+    (STREAM,),
+)
+HTTP_REJECTED = Metric(
+    "mcp_otel.http.rejected",
+    "sum",
+    "{request}",
+    "HTTP requests that the server refused before they were messages",
+    (REFUSAL,),
+)
 SESSIONS_TIME = Metric(
     "mcp_otel.sessions.time_to_limit",
     "gauge",

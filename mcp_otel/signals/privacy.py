@@ -13,6 +13,8 @@ from mcp_otel.methods import METHODS, OTHER, PROTOCOL_VERSIONS, STATUS_TEXTS
 from mcp_otel.signals.names import MAX_CLIENTS, MAX_PROMPTS, MAX_TOOLS
 
 MAX_NAME = 128
+MAX_CODE = 2**63 - 1
+HTTP_VERSIONS = ("1.0", "1.1", "2", "3")
 
 
 class Gate:
@@ -29,7 +31,7 @@ class Gate:
         for name in names:
             if len(known) >= bound:
                 return
-            if isinstance(name, str) and len(name) <= MAX_NAME:
+            if isinstance(name, str) and _sayable(name):
                 known.add(name)
 
     def names(self, kind: str) -> Set[str]:
@@ -48,7 +50,7 @@ class Gate:
 
     def client(self, name: object) -> str:
         """The name a client gave itself, as it may be said."""
-        if not isinstance(name, str) or not name or len(name) > MAX_NAME:
+        if not isinstance(name, str) or not name or not _sayable(name):
             return OTHER
         if name not in self._clients:
             if len(self._clients) >= MAX_CLIENTS:
@@ -67,6 +69,16 @@ def version(text: str | None) -> str | None:
     return text if text is None or text in PROTOCOL_VERSIONS else OTHER
 
 
+def http_version(text: str | None) -> str | None:
+    """A version of HTTP as it may be said."""
+    return text if text is None or text in HTTP_VERSIONS else OTHER
+
+
+def code(value: int) -> int:
+    """A JSON-RPC error code as it may be said; one that is no number of any machine is the largest of its sign."""
+    return max(-MAX_CODE, min(value, MAX_CODE))
+
+
 def code_label(code: int | None) -> str | None:
     """A JSON-RPC error code as a metric may carry it."""
     if code is None:
@@ -74,7 +86,36 @@ def code_label(code: int | None) -> str | None:
     return str(code) if code in STATUS_TEXTS or code == 0 else OTHER
 
 
-@lru_cache(maxsize=1000)
+def request_id(value: object) -> str | None:
+    """The id of a request, its first characters if it is long; None for a notification, which has none."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return utf8(value[:MAX_NAME])
+    return str(value)[:MAX_NAME] if not isinstance(value, int) or abs(value) <= MAX_CODE else OTHER
+
+
+def address(value: object) -> str | None:
+    """The address of a peer; behind a proxy it is what the proxy was told."""
+    return utf8(value[:MAX_NAME]) if isinstance(value, str) else None
+
+
+def utf8(text: str) -> str:
+    """`text` as it can be encoded: half a character becomes a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _sayable(name: str) -> bool:
+    return len(name) <= MAX_NAME and utf8(name) == name
+
+
 def session(session_id: str) -> str:
     """A digest that joins what belongs to one session; whoever has the id itself can use the session."""
+    return _remembered(session_id) if len(session_id) <= MAX_NAME else _digest(session_id)
+
+
+def _digest(session_id: str) -> str:
     return sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+_remembered = lru_cache(maxsize=1000)(_digest)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Status, StatusCode, Tracer
 
-from mcp_otel.event import Blocked, Event
+from mcp_otel.event import Blocked, Captured, Event
 from mcp_otel.methods import CANCELLED, STATUS_TEXTS
 from mcp_otel.signals import names
+from mcp_otel.signals.carrier import carried
 
 EMPTY = Context()
 NO_LINKS: tuple[Link, ...] = ()
@@ -39,7 +40,7 @@ class Spans:
         parent, links = EMPTY, NO_LINKS
         http_span = trace.get_current_span(http).get_span_context() if http is not None else None
         if isinstance(meta, Mapping) and not self._fields.isdisjoint(meta):
-            parent = extract(meta) or EMPTY
+            parent = extract(carried(meta, self._fields)) or EMPTY
         if http_span is not None and http_span.is_valid:
             if parent is EMPTY:
                 parent = trace.set_span_in_context(NonRecordingSpan(http_span), EMPTY)
@@ -62,7 +63,7 @@ class Spans:
     def within(self, span: Span, meta: object, base: Context) -> Context:
         """The context a handler runs in: `base` with the baggage of `_meta`, and `span` as the current one."""
         if isinstance(meta, Mapping) and not self._fields.isdisjoint(meta):
-            base = extract(meta, base) or base
+            base = extract(carried(meta, self._fields), base) or base
         return trace.set_span_in_context(span, base)
 
     def finish(self, span: Span, target: str | None, event: Event) -> None:
@@ -72,6 +73,8 @@ class Spans:
                 span.update_name(f"{event.method} {event.target}")
                 span.set_attributes(first_attributes(event.method, event.target))
             span.set_attributes(later_attributes(event))
+            if event.captured:
+                span.set_attributes(captured_attributes(event.captured))
             status = status_of(event)
             if status is not None:
                 span.set_status(status)
@@ -136,6 +139,15 @@ def later_attributes(event: Event) -> dict[str, Any]:
     return said
 
 
+def captured_attributes(captured: Sequence[Captured]) -> dict[str, Any]:
+    """What the owner's settings let out, and what of it is not whole."""
+    said: dict[str, Any] = {names.CAPTURED[each.kind].name: each.text for each in captured}
+    cut = [names.CAPTURED[each.kind].name for each in captured if each.cut]
+    if cut:
+        said[names.CAPTURED_CUT.name] = cut
+    return said
+
+
 def blocked_attributes(blocked: Blocked) -> dict[str, Any]:
     """What is said of a step that blocked the event loop."""
     file, _, line = blocked.line.rpartition(":")
@@ -153,5 +165,8 @@ def status_of(event: Event) -> Status | None:
     """ERROR with the code's standard text, the wire's own text may be private; for a server only if it is to blame."""
     if event.error is None or (event.fault == "caller" and event.side == "server"):
         return None
+    for each in event.captured:
+        if each.kind == "errors":
+            return Status(StatusCode.ERROR, each.text)
     text = STATUS_TEXTS.get(event.code) if event.code is not None and event.code != CANCELLED else None
     return Status(StatusCode.ERROR, text)

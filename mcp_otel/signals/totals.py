@@ -78,6 +78,7 @@ class Totals:
         self.ended: dict[str, int] = defaultdict(int)
         self.cost: dict[str, float] = defaultdict(float)
         self.dropped: dict[str, int] = defaultdict(int)
+        self.rejected: dict[str, int] = defaultdict(int)
         self.failures: dict[str, int] = defaultdict(int)
         self._pages: dict[str, dict[int, int]] = defaultdict(dict)
 

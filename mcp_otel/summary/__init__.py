@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_otel import exit as ending
 from mcp_otel.event import Event
+from mcp_otel.fork import at_fork
 from mcp_otel.methods import LASTING
 from mcp_otel.settings import Settings, summary_seconds
 from mcp_otel.signals.totals import Totals
 from mcp_otel.summary import page
+from mcp_otel.summary.sent import Sent
 from mcp_otel.summary.sketch import Sketch
 from mcp_otel.summary.vitals import lines as text_of
 
@@ -39,6 +41,7 @@ class Summary:
 
     def __init__(self, recorder: Recorder | None = None, patience: float = 0.5) -> None:
         self.sketches: dict[tuple[str, str | None], Sketch] = {}
+        self.sent = Sent()
         self._recorder = recorder
         self._patience = patience
         self._since = monotonic()
@@ -47,8 +50,9 @@ class Summary:
         self._answering = False
 
     def add(self, event: Event) -> None:
-        """Count one finished message: about a microsecond. What this process sends itself is another's to serve."""
+        """Count one finished message: about a microsecond."""
         if event.side != "server":
+            self.sent.add(event)
             return
         key = event.method, event.target
         sketch = self.sketches.get(key)
@@ -81,7 +85,10 @@ class Summary:
             for key, tally in list(totals.tallies.items())
         ]
         messages = sum(row.tally.calls for row in rows)
-        if not messages and not any(row.tally.faults for row in rows):
+        received = messages or any(row.tally.faults for row in rows)
+        if not received and self.sent.messages:
+            return self._of_client(totals, uptime, colour)
+        if not received:
             return NOTHING.format(name=name, uptime=page.time(uptime)) + "\n"
         open_sessions = sum(count for state, count in session_states.items() if state != "retained")
         heading = f"mcp-otel: {name} (pid {os.getpid()}) after {page.time(uptime)}"
@@ -96,15 +103,22 @@ class Summary:
         fact = page.standout(rows)
         if fact is not None:
             lines += ["", fact]
+        if sent := self.sent.lines(colour):
+            lines += ["", f"{page.plural(self.sent.messages, 'message')} sent to others", *sent]
         felt = [] if vitals is None else text_of(vitals, totals, uptime, asked)
         lines += ["", *felt] if felt else []
-        cost = sum(totals.cost.values())
-        each = page.time(cost / messages) if messages else "-"
-        share = 100 * cost / uptime if uptime > 0 else 0.0
-        lines += ["", f"mcp-otel itself: {page.time(cost)}, {share:.2g} % of one core, {each} a message."]
-        for said, parts in (("dropped", totals.dropped), ("own failures, the server not affected", totals.failures)):
-            if any(parts.values()):
-                lines.append(f"{said}: " + ", ".join(f"{part} {number}" for part, number in sorted(parts.items())))
+        return "\n".join([*lines, "", *_own(totals, uptime, messages)]) + "\n"
+
+    def _of_client(self, totals: Totals, uptime: float, colour: bool) -> str:
+        """The summary of a process that serves nobody."""
+        heading = f"mcp-otel: MCP client (pid {os.getpid()}) after {page.time(uptime)}"
+        lines = [
+            page.bold(heading) if colour else heading,
+            f"{page.plural(self.sent.messages, 'message')} sent, none received",
+            *self.sent.lines(colour),
+            "",
+            *_own(totals, uptime, self.sent.messages),
+        ]
         return "\n".join(lines) + "\n"
 
     def print_now(self, asked: bool = False) -> None:
@@ -140,7 +154,9 @@ class Summary:
     def forget(self) -> None:
         """Start at zero: this is a forked child."""
         self.sketches.clear()
+        self.sent.clear()
         self._since = monotonic()
+        self._said_last = self._asked = self._answering = False
 
     def repeat(self, seconds: float, stopped: threading.Event) -> None:
         """Print every so many seconds until `stopped`."""
@@ -165,25 +181,54 @@ class Summary:
             self._answering = False  # before the next look: a signal between the two starts its own answer
 
 
+def _own(totals: Totals, uptime: float, messages: int) -> list[str]:
+    cost = sum(totals.cost.values())
+    each = page.time(cost / messages) if messages else "-"
+    share = 100 * cost / uptime if uptime > 0 else 0.0
+    lines = [f"mcp-otel itself: {page.time(cost)}, {share:.2g} % of one core, {each} a message."]
+    for said, parts in (("dropped", totals.dropped), ("own failures, the server not affected", totals.failures)):
+        if any(parts.values()):
+            lines.append(f"{said}: " + ", ".join(f"{part} {number}" for part, number in sorted(parts.items())))
+    return lines
+
+
 def install(settings: Settings, recorder: Recorder) -> Callable[[], None]:
-    """Make a summary of what `recorder` sees and print it as `settings.summary` says.
+    """Make a summary of what `recorder` sees and print it as `settings.summary` says, in forked children too.
 
     At the end of the process (SIGTERM included), on SIGUSR1, and every so many seconds. Returns the undo, which prints
     nothing.
     """
     if settings.summary == "off":
         return lambda: None
-    summary, stopped = Summary(recorder, settings.exit_wait), threading.Event()
+    summary = Summary(recorder, settings.exit_wait)
     recorder.sinks.append(summary)
-    undos = [stopped.set, listen(summary.asked), ending.at_end(summary.last_words, summary.forget), ending.disarm]
-    ending.arm()
-    seconds = summary_seconds(settings)
-    if seconds is not None:
-        name = "mcp-otel summary"
-        threading.Thread(target=summary.repeat, args=(seconds, stopped), name=name, daemon=True).start()
+    until_fork: list[Callable[[], object]] = []
+
+    def begin() -> None:
+        stopped, seconds = threading.Event(), summary_seconds(settings)
+        until_fork[:] = [stopped.set, ending.at_end(summary.last_words)]
+        ending.arm()
+        if seconds is not None:
+            name = "mcp-otel summary"
+            threading.Thread(target=summary.repeat, args=(seconds, stopped), name=name, daemon=True).start()
+
+    def forked() -> None:
+        summary.forget()
+        until_fork.clear()
+        prepare = recorder.prepare
+
+        def serve() -> None:
+            begin()
+            if prepare is not None:
+                prepare()
+
+        recorder.prepare = serve  # of a child that never serves nothing is said
+
+    begin()
+    undos = [listen(summary.asked), at_fork(forked), ending.disarm]
 
     def undo() -> None:
-        for step in undos:
+        for step in (*until_fork, *undos):
             step()
         if summary in recorder.sinks:
             recorder.sinks.remove(summary)

@@ -146,6 +146,17 @@ class Vitals:
         if first:  # a blockage that still lasts counts as far as it was seen, and not again
             self._guarded(PART, lambda: self._places.update(self.blocked.places()))
         self._guarded(PART, self.contexts.clear)
+        if self.loops.failed == self._failed:
+            self.loops.failed = self.loops.lag = None  # loops last, and must not keep who reads them
+
+    def forget(self) -> None:
+        """Put back what was replaced: this is a forked child, and a thread of the parent's may have held any lock."""
+        self._stopped = threading.Event()
+        self._stopped.set()
+        self.canaries.forget()
+        while self._undos:
+            self._guarded(PART, self._undos.pop())
+        self._guarded(PART, self.contexts.clear)
 
     # --- what messages tell, in the host's own threads
 

@@ -166,6 +166,11 @@ class Canaries:
             self._tallies.clear()
             self._noted.clear()
 
+    def forget(self) -> None:
+        """As `close`, in a forked child: the lock may be held by a thread that is not there."""
+        self._lock = RLock()
+        self.close()
+
     def _collection(self, phase: str, info: dict[str, Any]) -> None:
         if not ALL_FULL and info["generation"] != FULL:
             return

@@ -1,4 +1,4 @@
-"""A client that tells its server its roots: `python -m tests.clients.answerer COMMAND...`."""
+"""A client that answers its server, by TOOL: `python -m tests.clients.answerer TOOL COMMAND...`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ async def roots(_: Any) -> Any:
     return types.ListRootsResult(roots=[])
 
 
+async def model(_: Any, __: Any) -> Any:
+    """A model that knows one answer."""
+    return types.CreateMessageResult(role="assistant", model="m", content=types.TextContent(type="text", text="0"))
+
+
 async def main() -> None:
-    parameters = StdioServerParameters(command=sys.argv[1], args=sys.argv[2:], env=dict(os.environ))
+    tool, command, *words = sys.argv[1:]
+    parameters = StdioServerParameters(command=command, args=words, env=dict(os.environ))
     async with stdio_client(parameters) as (read, write):
-        async with ClientSession(read, write, list_roots_callback=roots) as session:
+        async with ClientSession(read, write, sampling_callback=model, list_roots_callback=roots) as session:
             await session.initialize()
-            print((await session.call_tool("ask", {})).content[0].text)
+            print((await session.call_tool(tool, {})).content[0].text)
 
 
 if __name__ == "__main__":

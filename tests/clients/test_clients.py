@@ -86,16 +86,19 @@ def test_the_standard_histograms_of_a_client_count_it(told: Any) -> None:
     assert sum(point["value"] for point in sessions.values()) == 1
 
 
-def test_what_a_server_asks_its_client_is_a_client_span_of_the_server_and_a_server_span_of_the_client() -> None:
+@pytest.mark.parametrize(("tool", "question"), [("ask", "roots/list"), ("think", "sampling/createMessage")])
+def test_what_a_server_asks_its_client_is_a_client_span_of_the_server_and_a_server_span_of_the_client(
+    tool: str, question: str
+) -> None:
     with Sink() as sink:
         target = [sys.executable, "-W", "ignore", "-m", "tests.clients.asker"]
-        client = Process([*RUN, "-m", "tests.clients.answerer", *target], environ(sink))
+        client = Process([*RUN, "-m", "tests.clients.answerer", tool, *target], environ(sink))
         status, said = client.leave(30)
         assert (status, said, client.errors) == (0, b"0\n", [])
         sink.wait_for(lambda _: len(of(sink, "SERVER")) >= 4, 5)
         spans = {(span["kind"], span["name"]): span for span in sink.spans}
-    asked, answered = spans["CLIENT", "roots/list"], spans["SERVER", "roots/list"]
-    assert asked["parent_span_id"] == spans["SERVER", "tools/call ask"]["span_id"]
+    asked, answered = spans["CLIENT", question], spans["SERVER", question]
+    assert asked["parent_span_id"] == spans["SERVER", f"tools/call {tool}"]["span_id"]
     assert answered["parent_span_id"] == asked["span_id"]
     assert answered["status"]["code"] == asked["status"]["code"] == "UNSET"
     assert asked["resource"]["service.instance.id"] != answered["resource"]["service.instance.id"]

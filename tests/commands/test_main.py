@@ -10,7 +10,7 @@ from tests.commands.launching import clean_environment, mcp_otel_command, start
 def test_the_help_names_every_command_and_nothing_else_is_one() -> None:
     ended = start(mcp_otel_command("--help"))
     lines = [line.split() for line in ended.stdout.decode().partition("COMMAND\n")[2].partition("\n\n")[0].splitlines()]
-    assert [line[0] for line in lines] == list(COMMANDS) == ["run", "demo"]
+    assert [line[0] for line in lines] == list(COMMANDS) == ["run", "doctor", "demo"]
     assert ended.returncode == 0
 
 
@@ -25,9 +25,9 @@ def test_without_a_command_the_help_comes_on_stderr_with_status_two() -> None:
 
 
 def test_an_unknown_command_is_told_the_known_ones() -> None:
-    ended = start(mcp_otel_command("doctor"))
+    ended = start(mcp_otel_command("nurse"))
     assert (ended.stdout, ended.returncode) == (b"", 2)
-    assert b"invalid choice: 'doctor' (choose from" in ended.stderr
+    assert b"invalid choice: 'nurse' (choose from" in ended.stderr
 
 
 def test_demo_without_its_server_says_how_to_install_it() -> None:

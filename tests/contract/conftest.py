@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.contract.doors import DOORS, FORMS, open_door
+from tests.contract.doors import FORMS, STANDALONE, line_of, open_door, pairs
 from tests.contract.heard import Heard, hear
 from tests.contract.story import Told, tell
 from tests.sink import Sink
 
-PAIRS = [(form, door) for form in FORMS for door in DOORS.values()]
+PAIRS = pairs(FORMS + STANDALONE)
 
 
 @pytest.fixture(scope="session", params=PAIRS, ids=[f"{form}-{door.name}" for form, door in PAIRS])
@@ -28,6 +28,6 @@ def bare() -> Callable[[Heard], list[Told]]:
 
     def told(heard: Heard) -> list[Told]:
         with open_door(heard.form, heard.door) as opened:
-            return tell(opened, heard.door)
+            return tell(opened, heard.door, line_of(heard.form))
 
     return told

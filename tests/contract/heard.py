@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contract.doors import Door, Opened, open_door
+from tests.contract.doors import Door, Opened, line_of, open_door
 from tests.contract.expected import expected
 from tests.contract.story import Told, tell
 from tests.sink import Sink
@@ -76,9 +76,9 @@ class Heard:
             else:
                 yield told, by_id.get(str(told.request_id))
 
-    def children(self, span: dict[str, Any]) -> list[dict[str, Any]]:
-        """Our spans directly under `span`, in order."""
-        ours = [child for child in self.sink.spans if child["scope"]["name"] == OURS]
+    def children(self, span: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+        """Our spans of `kind` directly under `span`, in order."""
+        ours = [child for child in self.sink.spans if (child["scope"]["name"], child["kind"]) == (OURS, kind)]
         found = [child for child in ours if child["parent_span_id"] == span["span_id"]]
         return sorted(found, key=lambda child: child["start"])
 
@@ -86,7 +86,7 @@ class Heard:
 def hear(form: str, door: Door, sink: Sink, **env: str) -> Heard:
     """Tell the whole story to `form` at `door`; everything it said is in `sink` when this returns."""
     with open_door(form, door, telemetry(sink, **env)) as opened:
-        heard = Heard(form, door, tell(opened, door), opened, sink)
+        heard = Heard(form, door, tell(opened, door, line_of(form)), opened, sink)
         sink.wait_for(lambda _: len(heard.servers()) >= len(heard.told), 5.0)
         sink.wait_for(lambda _: not in_flight(sink), 5.0)
         heard.level = sink.wait_for(lambda _: sink.value("mcp_otel.level"))

@@ -10,7 +10,7 @@ from hashlib import sha256
 from time import sleep
 from typing import Any
 
-from tests.contract.doors import HANDSHAKE, LINE, Door, Opened
+from tests.contract.doors import HANDSHAKE, Door, Opened
 from tests.wire import Body, Pending
 
 LONG = 30.0
@@ -104,14 +104,17 @@ class Told:
         return tuple(traceparent.split("-")[1:3]) if traceparent is not None else None
 
 
-def tell(opened: Opened, door: Door) -> list[Told]:
-    """Tell the whole story at `door`, each step after the one before."""
+def tell(opened: Opened, door: Door, line: int) -> list[Told]:
+    """Tell a server on `line` of the SDK the whole story at `door`, each step after the one before."""
     return [
-        told for number, step in enumerate(STEPS) if step.told_at(door) for told in _tell(opened, door, number, step)
+        told
+        for number, step in enumerate(STEPS)
+        if step.told_at(door)
+        for told in _tell(opened, door, line, number, step)
     ]
 
 
-def _tell(opened: Opened, door: Door, number: int, step: Step) -> list[Told]:
+def _tell(opened: Opened, door: Door, line: int, number: int, step: Step) -> list[Told]:
     wire = opened.wire
     begun = [wire.begin(message(step, number, turn, door)) for turn in range(step.times)]
     told = [Told(step.name, pending, None) for pending in begun]
@@ -123,7 +126,8 @@ def _tell(opened: Opened, door: Door, number: int, step: Step) -> list[Told]:
             wire.give_up(begun[0])
             if not door.stateless:
                 told.append(_cancel(opened, step, told[0]))
-    answered = door.http or LINE == 1 or step.ends == "answer"  # 2.x never answers what was cancelled
+    # 2.x never answers what was cancelled, but where an exchange waits for its end.
+    answered = (door.http and not door.sse) or line == 1 or step.ends == "answer"
     for one in told:
         if answered or one.request_id is None:
             one.pending.wait()

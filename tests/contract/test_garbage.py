@@ -8,13 +8,14 @@ from tests.contract.doors import DOORS, FORMS, open_door
 from tests.contract.heard import telemetry
 from tests.contract.story import STEPS, message
 from tests.sink import Sink
+from tests.sse_wire import SseWire
 from tests.wire import HttpWire, StdioWire
 
 NONSENSE = (b"{nope", b'{"jsonrpc":"2.0"}', b"[]", b"\xff\xfe{}")
 PING = {"jsonrpc": "2.0", "id": "after", "method": "ping"}
 
 
-@pytest.mark.parametrize("name", ["stdio", "http-sse"])
+@pytest.mark.parametrize("name", ["stdio", "http-sse", "sse"])
 @pytest.mark.parametrize("form", FORMS)
 def test_bytes_that_are_no_message_are_counted_as_the_callers_fault_and_make_no_span(
     form: str, name: str, sink: Sink
@@ -28,7 +29,7 @@ def test_bytes_that_are_no_message_are_counted_as_the_callers_fault_and_make_no_
         for nonsense in NONSENSE:
             if isinstance(wire, StdioWire):
                 wire.write(nonsense)
-            elif isinstance(wire, HttpWire):
+            elif isinstance(wire, HttpWire | SseWire):
                 assert wire.post(nonsense)[0] == 400
         assert wire.call(PING).body["result"] == {}
         sink.wait_for(lambda _: len(served(sink)) >= 3)

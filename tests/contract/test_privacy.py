@@ -9,6 +9,7 @@ import pytest
 from tests.contract.doors import DOORS, FORMS, HANDSHAKE, Door, Opened, open_door
 from tests.contract.heard import telemetry
 from tests.sink import Sink
+from tests.sse_wire import SseWire
 from tests.wire import Body, HttpWire
 
 CANARY = "canary7f3a"
@@ -66,7 +67,7 @@ def test_no_canary_is_in_anything_that_was_exported_or_said_on_stderr(form: str,
     headers = {"X-Secret": canary("header"), "Authorization": f"Bearer {canary('token')}"}
     with open_door(form, door, telemetry(sink), headers) as opened:
         told = tell(opened, door)
-        session = opened.wire.session if isinstance(opened.wire, HttpWire) else None
+        session = opened.wire.session if isinstance(opened.wire, HttpWire | SseWire) else None
         sink.wait_for(lambda _: spans(sink) >= len(told), 5.0)
     assert spans(sink) == len(told)
     places = [raw for raw in opened.wire.sent if CANARY.encode() in raw]

@@ -55,6 +55,6 @@ def test_output_validation_takes_more_than_everything_else_together() -> None:
         anyio.run(talk, server)
     finally:
         mcp_otel.uninstrument()
-    calls = [event for event in events if event.method == "tools/call"]
+    calls = [event for event in events if event.side == "server" and event.method == "tools/call"]
     assert len(calls) == CALLS
     assert median(event.phases["validate"] / event.duration for event in calls) > 0.5

@@ -12,7 +12,7 @@ READERS = {"settings", "export", "bootstrap", "commands", "instrumentor"}
 TERMINAL = {"NO_COLOR"}
 """The summary may ask for this one: it concerns the terminal, not us."""
 
-PROGRAMS = ("commands", "demo")
+PROGRAMS = ("commands", "demo", "doctor")
 """Rooms that are never inside a host."""
 
 

@@ -14,7 +14,9 @@ FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "base", "core", "mi
 LONGEST = 400
 LONGEST_IN = {"seams": 300, "signals": 300}
 LONGEST_TEST = 400
-DOOR = {"McpOtelError", "Settings", "SettingsError", "__version__", "instrument", "track_context", "uninstrument"}
+DOOR = {"McpOtelError", "Settings", "SettingsError", "__version__", "instrument", "redact", "track_context"} | {
+    "uninstrument"
+}
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)

@@ -31,18 +31,25 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "signals": ({"event", "methods", "settings", "names"}, API),
     "recorder": ({"event", "methods", "signals", "names", "settings"}, API),
     "seams": ({"event", "methods", "recorder", "errors"}, {"wrapt", *API}),
-    "exit": (set(), set()),
-    "export": ({"settings", "signals", "names", "version", "recorder", "exit"}, {*API, *STATE, *SDK}),
-    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "vitals"}, set()),
+    "exit": ({"fork"}, set()),
+    "fork": (set(), set()),
+    "siblings": ({"fork"}, {"psutil"}),
+    "export": ({"settings", "signals", "names", "version", "recorder", "exit", "fork"}, {*API, *STATE, *SDK}),
+    "summary": ({"event", "methods", "recorder", "settings", "signals", "exit", "fork", "vitals"}, set()),
     "vitals": ({"settings", "signals", "names"}, {"psutil", "objgraph"}),
+    "vendors": (set(), set()),
     "instrumentor": (
-        {"settings", "exit", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
-        | {"vitals"},
+        {"settings", "exit", "fork", "export", "recorder", "seams", "signals", "names", "summary", "version", "errors"}
+        | {"vitals", "vendors", "siblings"},
         API,
     ),
     "demo": (set(), {"mcp", "pydantic", "starlette", "uvicorn"}),
     "launcher": ({"instrumentor"}, {"opentelemetry.instrumentation"}),
-    "bootstrap": ({"door"}, {"sitecustomize"}),
+    "bootstrap": ({"door", "doctor"}, {"sitecustomize"}),
+    "doctor": (
+        {"settings", "export", "recorder", "seams", "names", "version", "instrumentor", "vendors"},
+        {"opentelemetry.proto", "opentelemetry.util", "psutil", "requests", "grpc", *API, *STATE},
+    ),
     "door": ({"errors", "instrumentor", "settings", "version", "signals"}, API),
 }
 FREE = "commands"
@@ -85,12 +92,30 @@ def test_nothing_imports_the_commands() -> None:
     ] == []
 
 
-def test_no_seam_of_one_line_imports_the_other() -> None:
-    lines = ("mcp_otel.seams.sdk_v1", "mcp_otel.seams.sdk_v2")
+LINES = (
+    ("mcp_otel.seams.sdk_v1", "mcp_otel.seams.sdk_v2"),
+    tuple(f"mcp_otel.seams.fastmcp.line_{major}" for major in (2, 3, 4)),
+)
+
+
+def test_no_seam_of_one_line_imports_another() -> None:
     assert [
         f"{module.name}:{at} imports {name}"
         for module in modules()
-        for mine, other in (lines, lines[::-1])
+        for lines in LINES
+        for mine in lines
+        if module.name.startswith(mine)
+        for name, at in imports(module)
+        if name.startswith(tuple(line for line in lines if line != mine))
+    ] == []
+
+
+def test_fastmcp_and_the_sdk_below_it_know_nothing_of_each_other() -> None:
+    both = ("mcp_otel.seams.fastmcp", "mcp_otel.seams.sdk_v")
+    assert [
+        f"{module.name}:{at} imports {name}"
+        for module in modules()
+        for mine, other in (both, both[::-1])
         if module.name.startswith(mine)
         for name, at in imports(module)
         if name.startswith(other)

@@ -26,7 +26,7 @@ NAMESPACES = (
 )
 UNITS = {
     *("s", "By", "{fault}", "{token}", "{request}", "{session}", "{item}", "{failure}", "{level}"),
-    *("{object}", "{thread}", "{task}", "{blockage}", "{file_descriptor}", "{collection}"),
+    *("{stream}", "{object}", "{thread}", "{task}", "{blockage}", "{file_descriptor}", "{collection}"),
 }
 
 

@@ -14,9 +14,11 @@ import mcp_otel
 from tests.promises.hosts import LINE
 
 ROOMS = (
-    *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals"),
-    *("seams", "vitals"),
+    *("recorder", "call", "finished", "outgoing", "live", "event", "governor", "methods", "signals", "connections"),
+    *("seams", "streams", "vendors", "vitals"),
 )
+BESIDE = ("fastmcp",)
+"""Rooms of libraries that the story's servers do not use."""
 HOOKS = ("before", "after")
 CARRIERS = {
     # These carry the host's own operation: what breaks here is the operation, so they hold nothing that can.
@@ -35,13 +37,20 @@ CARRIERS = {
     "seams.stdio:_Outgoing.__getattr__",
     "seams.stdio:_Encoding.__getattr__",
     "seams.stdio:_Encoding.model_dump_json",
+    "seams.sse:EventEnd.__init__",
+    "seams.sse:_Connection.__init__",
+    "seams.sse:_Connection.__getattr__",
+    "seams.sse:_Connection.__aenter__",
+    "seams.sse:_Connection.__aexit__",
     "seams.streamable_http:serve",
     "seams.streamable_http:_sending",
     "seams.sdk_v1.session:_ReadEnd.__anext__",
     "seams.sdk_v1.session:_WriteEnd.send",
+    "seams.sdk_v1.client:_WriteEnd.send",
     # These are the guard itself.
     "recorder:Recorder.count_failure",
     "seams.patch:_stepped",
+    "seams.patch:attempt",
     # So are these in their own threads.
     "vitals:Vitals._run",
     "vitals:Vitals._guarded",
@@ -56,8 +65,9 @@ CARRIERS = {
     "vitals.stepping:_guarded",
     "vitals.stepping:_tell",
     "seams.stdio:WritingEnd._watched",
+    "seams.sse:EventEnd._watched",
+    "seams.listening:_listened",
     "seams.stdio:WritingEnd._written",
-    "seams.sdk_v1.session:_guard",
     # Undoing is no part of serving.
     "seams.patch:Patches.undo",
     "seams:Line.undo",
@@ -121,10 +131,13 @@ def broken(target: Target) -> Iterator[None]:
         function.__code__ = whole
 
 
-def targets() -> dict[str, Target]:
-    """Every function of the rooms a message passes through, and every hook that a seam makes, by its full name."""
+def targets(within: str = "") -> dict[str, Target]:
+    """Every function of the rooms a message passes through, and every hook that a seam makes, by its full name.
+
+    With `within`, of that room of the seams, which a library beside the SDK has.
+    """
     found: dict[str, Target] = {}
-    for module in modules():
+    for module in modules(within):
         for function in _functions(module):
             name = f"{module.__name__.partition('.')[2]}:{function.__qualname__}"
             found[name] = Target(function)
@@ -134,11 +147,12 @@ def targets() -> dict[str, Target]:
     return found
 
 
-def modules() -> Iterator[ModuleType]:
-    """The modules of the rooms, of the installed line."""
+def modules(within: str = "") -> Iterator[ModuleType]:
+    """The modules of the rooms, of the installed line; or those of one room of the seams, of all its lines."""
     for found in pkgutil.walk_packages(mcp_otel.__path__, "mcp_otel."):
         room = found.name.split(".")[1]
-        if room in ROOMS and f"sdk_v{3 - LINE}" not in found.name:
+        beside = next((name for name in BESIDE if found.name.startswith(f"mcp_otel.seams.{name}")), "")
+        if room in ROOMS and f"sdk_v{3 - LINE}" not in found.name and beside == within:
             yield import_module(found.name)
 
 

@@ -20,7 +20,7 @@ FACED = ("json", "jsonschema", "anyio", "pydantic_core", "mcp.types", "mcp_types
 Originals = dict[tuple[str, str], tuple[Any, dict[str, Any]]]
 
 
-def originals(names: tuple[str, ...] = HOOKED) -> Originals:
+def originals(names: tuple[str, ...] = HOOKED, ours: tuple[str, ...] = OURS_TO_HOOK) -> Originals:
     """Every attribute of every hooked module, of the classes in it, and of the modules it calls."""
     found: Originals = {}
     for name in names:
@@ -29,19 +29,19 @@ def originals(names: tuple[str, ...] = HOOKED) -> Originals:
             continue
         found[name, ""] = module, _held(module)
         for value in list(vars(module).values()):
-            if inspect.isclass(value) and value.__module__.startswith(OURS_TO_HOOK):
+            if inspect.isclass(value) and value.__module__.startswith(ours):
                 found[value.__module__, value.__qualname__] = value, _held(value)
             elif inspect.ismodule(value) and value.__name__ in FACED:
                 found[value.__name__, ""] = value, _held(value)
     return found
 
 
-def changed(before: Originals) -> list[str]:
+def changed(before: Originals, ours: tuple[str, ...] = OURS_TO_HOOK) -> list[str]:
     """What is another object now than it was in `before`."""
     return [
         ".".join(part for part in (*place, name) if part)
         for place, (owner, held) in before.items()
-        for name in sorted({*held, *_held(owner)} if place[0].startswith(OURS_TO_HOOK) else held)
+        for name in sorted({*held, *_held(owner)} if place[0].startswith(ours) else held)
         if held.get(name, ABSENT) is not _held(owner).get(name, ABSENT)
     ]
 

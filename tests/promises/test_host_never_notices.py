@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import mcp_otel
+from mcp_otel import seams
+from mcp_otel.event import Event
 from tests.promises import breakage, hosts
 from tests.promises.originals import Originals
 from tests.promises.watching import Watched, providers, start, watching
@@ -50,7 +52,8 @@ def test_a_server_answers_the_same_when_ours_raises(name: str, before: Originals
     assert set(said.values()) <= {1}
     failures = sum(watched.totals.failures.values())
     if at_start:
-        assert (failures, len(said)) == (0, 1)  # not installed, and said why
+        assert failures == 0  # not installed, and said why, for each library once
+        assert 1 <= len(said) <= len(seams.SEAMS)
     elif in_traffic:
         # A reading of the process that fails is absent; the slow tick counts what was swallowed there.
         assert failures >= 1 or name.startswith("vitals")
@@ -67,12 +70,12 @@ def test_the_exceptions_to_the_rule_exist() -> None:
 @pytest.mark.parametrize("door", hosts.DOORS)
 def test_a_sink_that_raises_is_counted_and_hurts_nobody(door: str, before: Originals, bare: Bare) -> None:
     with watching() as watched:
-        heard: list[object] = []
+        heard: list[Event] = []
         watched.recorder.sinks += [_refuse, heard.append]
         assert hosts.tell(door) == bare[door]
         assert watched.totals.failures == {"sinks": len(heard)}
         assert watched.lines == ["mcp-otel failed in sinks with ValueError; the server is not affected"]
-        assert len(heard) == len(watched.servers)
+        assert len([event for event in heard if event.side == "server"]) == len(watched.servers)
 
 
 class Hostile(logging.Handler):
@@ -95,9 +98,10 @@ def test_a_log_handler_that_raises_does_not_reach_the_host(
     door: str, before: Originals, bare: Bare, hostile: None
 ) -> None:
     with watching() as watched:
-        watched.recorder.sinks.append(_refuse)
+        heard: list[Event] = []
+        watched.recorder.sinks += [_refuse, heard.append]
         assert hosts.tell(door) == bare[door]
-        assert watched.totals.failures["sinks"] == len(watched.servers)
+        assert watched.totals.failures["sinks"] == len(heard) >= len(watched.servers)
 
 
 @pytest.mark.parametrize(

@@ -107,4 +107,5 @@ def watching(**given: Any) -> Iterator[Watched]:
 
 def start(watched: Watched, **given: Any) -> None:
     """Instrument with the providers of `watched`."""
-    mcp_otel.instrument(watched.tracer_provider, watched.meter_provider, **{"phase_spans": "all", **given})
+    providers = {"tracer_provider": watched.tracer_provider, "meter_provider": watched.meter_provider}
+    mcp_otel.instrument(**{**providers, "phase_spans": "all", **given})

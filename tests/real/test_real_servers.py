@@ -19,7 +19,10 @@ from tests.sink import Sink
 from tests.wire import HttpWire, StdioWire, Wire
 
 PROJECT = Path(__file__).parents[2]
-BIN = PROJECT / ".venvs" / "servers" / "bin"
+PLACES = {1: PROJECT / ".venvs" / "servers" / "bin", 2: PROJECT / ".venvs" / "servers_2" / "bin"}
+"""By line of the SDK."""
+PORT = "{port}"
+"""Stands for a free port."""
 INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "tests", "version": "1"}}
 
 pytestmark = pytest.mark.skipif(
@@ -33,6 +36,10 @@ def call(name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
     return "tools/call", {"name": name, "arguments": arguments}
 
 
+NAMES = {"mcp-server-git": "mcp-git", "mcp-server-time": "mcp-time", "duckduckgo-mcp-server": "ddg-search"}
+"""How servers call themselves, where it is not their program's name."""
+
+
 @dataclass
 class Subject:
     """A server, how to start it, and what to ask it: questions that have one answer."""
@@ -43,9 +50,14 @@ class Subject:
     env: dict[str, str] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     """Names that are called and registered."""
+    programs: Path = PLACES[1]
+    """Where the programs of its environment are."""
+    port: str = "PORT"
+    """The variable that says where it listens."""
+    path: str = "/mcp/"
 
 
-def git(folder: Path) -> Subject:
+def git(folder: Path, line: int = 1) -> Subject:
     """mcp-server-git over a repository with one commit and one change."""
     repository = folder / "repository"
     if not repository.exists():
@@ -69,10 +81,11 @@ def git(folder: Path) -> Subject:
             call("git_conjure", repo_path=path),
         ],
         tools=("git_status", "git_log", "git_diff_unstaged", "git_show"),
+        programs=PLACES[line],
     )
 
 
-def clock(_: Path) -> Subject:
+def clock(_: Path, line: int = 1) -> Subject:
     """mcp-server-time."""
     return Subject(
         ["mcp-server-time", "--local-timezone", "UTC"],
@@ -84,6 +97,7 @@ def clock(_: Path) -> Subject:
             call("stop_time"),
         ],
         tools=("convert_time",),
+        programs=PLACES[line],
     )
 
 
@@ -98,26 +112,48 @@ def arxiv(folder: Path, http: bool = False) -> Subject:
     )
 
 
+def duck() -> Subject:
+    """duckduckgo-mcp-server over HTTP; what it is asked it refuses before it would use the network."""
+    return Subject(
+        ["duckduckgo-mcp-server", "--transport", "streamable-http", "--host", "127.0.0.1", "--port", PORT],
+        [
+            ("tools/list", {}),
+            ("prompts/list", {}),
+            call("fetch_content", url="http://127.0.0.1:9/"),
+            call("fetch_content", url=7),
+            call("quack"),
+        ],
+        http=True,
+        tools=("fetch_content",),
+        programs=PLACES[2],
+        path="/mcp",
+    )
+
+
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "git": git,
     "time": clock,
     "arxiv": arxiv,
     "arxiv-http": lambda folder: arxiv(folder, http=True),
+    "git-2": lambda folder: git(folder, line=2),
+    "time-2": lambda folder: clock(folder, line=2),
+    "duckduckgo-http-2": lambda _: duck(),
 }
 
 
 @contextmanager
 def serving(subject: Subject, env: dict[str, str], watched: bool) -> Iterator[tuple[Process, Wire]]:
     """The subject, by itself or under `mcp-otel run`, and a client of it."""
-    words = [str(BIN / subject.command[0]), *subject.command[1:]]
-    if watched:
-        words = [str(BIN / "mcp-otel"), "run", "--", *words]
     port = free_port() if subject.http else 0
-    process = Process(words, {**subject.env, **env, "PORT": str(port), "HOST": "127.0.0.1"})
+    name, *given = subject.command
+    words = [str(subject.programs / name), *(str(port) if word == PORT else word for word in given)]
+    if watched:
+        words = [str(subject.programs / "mcp-otel"), "run", "--", *words]
+    process = Process(words, {**subject.env, **env, subject.port: str(port), "HOST": "127.0.0.1"})
     try:
         if subject.http:
             process.wait_for_line(r"Uvicorn running", 60)
-            yield process, HttpWire(f"http://127.0.0.1:{port}/mcp/")
+            yield process, HttpWire(f"http://127.0.0.1:{port}{subject.path}")
         else:
             yield process, StdioWire(process.popen)
     finally:
@@ -152,8 +188,12 @@ def conversation(subject: Subject, env: dict[str, str], watched: bool) -> tuple[
 def test_answers_are_the_same_under_mcp_otel_and_every_message_has_one_server_span(
     name: str, tmp_path: Path, sink: Sink
 ) -> None:
-    assert (BIN / "mcp-otel").exists(), "make test prepares .venvs/servers"
-    subject = SUBJECTS[name](tmp_path)
+    compare(SUBJECTS[name](tmp_path), sink)
+
+
+def compare(subject: Subject, sink: Sink) -> None:
+    """The subject says the same with and without us; its spans go to `sink`, one for each message."""
+    assert (subject.programs / "mcp-otel").exists(), "make test prepares the environments of real servers"
     export = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -185,7 +225,7 @@ def said(question: tuple[str, dict[str, Any]], tools: tuple[str, ...]) -> str:
 
 def service(subject: Subject) -> str:
     """How the server calls itself."""
-    return {"mcp-server-git": "mcp-git", "mcp-server-time": "mcp-time"}.get(subject.command[0], subject.command[0])
+    return NAMES.get(subject.command[0], subject.command[0])
 
 
 def servers(sink: Sink) -> list[dict[str, Any]]:

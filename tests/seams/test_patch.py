@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import wrapt
 
 from mcp_otel.errors import MisfitError
 from mcp_otel.recorder import Recorder
@@ -79,6 +80,22 @@ def test_what_somebody_else_laid_on_top_is_left_alone(monkeypatch: pytest.Monkey
     Owner.method = foreign  # type: ignore[assignment,method-assign]
     patches.undo()
     assert vars(Owner)["method"] is foreign
+
+
+def test_a_foreign_wrapper_below_ours_still_knows_its_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        seen.append((instance, args))
+        return wrapped(*args, **kwargs)
+
+    laid = wrapt.FunctionWrapper(vars(Owner)["method"], wrapper)
+    monkeypatch.setattr(Owner, "method", laid)
+    patches, owner = Patches(), Owner()
+    patches.replace(Owner, "method", lambda original: lambda *args: 10 * original(*args))
+    assert (owner.method(1), seen) == (30, [(owner, (1,))])
+    patches.undo()
+    assert vars(Owner)["method"] is laid
 
 
 def test_a_name_that_is_not_there_is_named() -> None:

@@ -121,3 +121,17 @@ def test_a_session_message_is_still_the_sdks_own_kind() -> None:
             module.SessionMessage("message", "metadata"),
         )
     assert module.SessionMessage is shared.SessionMessage
+
+
+def test_a_session_that_is_made_with_keywords_is_seen_as_any_other() -> None:
+    session: Any = import_module("mcp.server.session").ServerSession
+    options = low_level().create_initialization_options()
+
+    async def made() -> None:
+        (send, read), (write, receive) = (anyio.create_memory_object_stream[Any](0) for _ in "io")
+        async with send, receive, session(read_stream=read, write_stream=write, init_options=options):
+            pass
+
+    with watching() as watched:
+        anyio.run(made)
+        assert (watched.recorder.server_name, dict(watched.totals.failures)) == ("low", {})

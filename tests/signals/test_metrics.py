@@ -13,6 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from mcp_otel.signals import names
 from mcp_otel.signals.metrics import MAX_WAITING, Metrics, operation_attributes
 from mcp_otel.signals.totals import Totals
+from mcp_otel.streams import Streams
 from mcp_otel.vitals.said import READINGS
 from tests.signals.events import CALLED, NOTICED, event
 
@@ -34,6 +35,7 @@ class Recorded:
         self.vitals = None
         self.flying: dict[tuple[str, str | None], tuple[int, float]] = {}
         self.limit: int | None = None
+        self.streams = Streams()
 
     @property
     def live(self) -> Recorded:
@@ -107,6 +109,14 @@ def test_what_waits_for_a_reader_is_bounded_and_nothing_is_lost(read: Read) -> N
     assert waiting == MAX_WAITING
     ((_, (count, total)),) = read.points("mcp.server.operation.duration")
     assert (count, total) == (MAX_WAITING + 10, 0.5 * (MAX_WAITING + 10))
+
+
+def test_ten_thousand_codes_are_one_series_and_leave_room_for_others(read: Read) -> None:
+    for code in range(10_000):
+        read.metrics.record(event(duration=0.5, fault="server", error=str(code + 1), code=code + 1))
+    read.metrics.record(event(duration=0.25))
+    failed = {**ADD, **HTTP, "error.type": "_other", "rpc.response.status_code": "_other"}
+    assert read.points("mcp.server.operation.duration") == [({**ADD, **HTTP}, (1, 0.25)), (failed, (10_000, 5000.0))]
 
 
 def test_the_slowest_message_between_two_collections_is_the_exemplar(read: Read) -> None:
@@ -230,6 +240,22 @@ def test_without_a_cap_on_sessions_none_is_said(read: Read) -> None:
     assert read.points(names.SESSIONS_LIMIT.name) == []
 
 
+def test_streams_are_said_by_what_is_listened_on_and_their_ends_by_reason(read: Read) -> None:
+    streams = read.source.streams
+    assert streams.open(1, "sse")
+    assert streams.open(2, "standalone")
+    assert streams.close(1, "close") is not None
+    read.metrics.streams.record("sse", 60.0)
+    assert read.points(names.STREAMS.name) == [({"mcp_otel.stream": "sse"}, 0), ({"mcp_otel.stream": "standalone"}, 1)]
+    ages = [(said["mcp_otel.stream"], age) for said, age in read.points(names.STREAM_AGE.name)]
+    assert ages == [("sse", 0.0), ("standalone", ages[1][1])]
+    assert 0 < ages[1][1] < 60
+    ended = [(tuple(said.values()), count) for said, count in read.points(names.STREAMS_ENDED.name)]
+    assert {each: count for each, count in ended if count} == {("sse", "close"): 1}
+    assert len(ended) == 2 * 5
+    assert read.points(names.STREAM_DURATION.name) == [({"mcp_otel.stream": "sse"}, (1, 60.0))]
+
+
 def test_without_a_source_nothing_is_said_but_that_nothing_is(read: Read) -> None:
     read.metrics.source = None
     assert {metric.name: read.points(metric.name) for metric in names.METRICS if metric.kind != "histogram"} == {
@@ -247,6 +273,7 @@ def test_every_metric_of_the_table_is_one_the_reader_gets(read: Read) -> None:
     read.metrics.record_session(1.0, None, None, False, client=True)
     read.metrics.record(event(side="client"))
     read.metrics.record_lag(0.001)
+    read.metrics.streams.record("sse", 60.0)
     data = read.readers[0].get_metrics_data()
     assert data is not None
     said = {

@@ -11,6 +11,9 @@ def test_the_conventions_own_names_are_spelled_as_they_are() -> None:
         "mcp.method.name",
         "mcp.protocol.version",
         "mcp.session.id",
+        "mcp.resource.uri",
+        "gen_ai.tool.call.arguments",
+        "gen_ai.tool.call.result",
         "gen_ai.tool.name",
         "gen_ai.prompt.name",
         "gen_ai.operation.name",
@@ -54,6 +57,7 @@ def test_the_histograms_have_the_boundaries_of_the_conventions() -> None:
 
 def test_no_metric_carries_what_only_a_span_may() -> None:
     private = {names.SESSION_ID, names.REQUEST_ID, names.CLIENT_ADDRESS, names.CLIENT_PORT}
+    private |= set(names.CAPTURED.values())
     assert [metric.name for metric in names.METRICS if not private.isdisjoint(metric.labels)] == []
 
 

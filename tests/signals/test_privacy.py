@@ -41,7 +41,7 @@ def test_names_beyond_the_bound_are_one_value(kind: str, bound: int) -> None:
     assert said == {*(f"n{number}" for number in range(bound)), OTHER}
 
 
-@pytest.mark.parametrize("name", [None, 7, b"x", [], {}, "x" * (MAX_NAME + 1)])
+@pytest.mark.parametrize("name", [None, 7, b"x", [], {}, "x" * (MAX_NAME + 1), "\ud800"])
 def test_what_is_no_sensible_name_is_not_learnt(name: Any) -> None:
     gate = Gate()
     gate.learn("tool", [name, "add"])
@@ -56,7 +56,7 @@ def test_twenty_clients_keep_their_names_and_the_rest_is_one_value() -> None:
     assert gate.client("client0") == "client0"
 
 
-@pytest.mark.parametrize("name", [None, "", 7, [], "x" * (MAX_NAME + 1)])
+@pytest.mark.parametrize("name", [None, "", 7, [], "x" * (MAX_NAME + 1), "\ud800"])
 def test_a_client_without_a_sensible_name_is_other(name: Any) -> None:
     assert Gate().client(name) == OTHER
 
@@ -79,6 +79,43 @@ def test_a_protocol_version_is_said_only_if_there_is_one(text: str | None, said:
 )
 def test_a_code_is_a_label_only_if_it_has_a_standard_meaning(code: int | None, said: str | None) -> None:
     assert privacy.code_label(code) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        *[(None, None), (7, "7"), (-1, "-1"), ("", ""), ("x" * 200, "x" * 128), ("\ud800x", "?x"), ("grün", "grün")],
+        *[(10**30, OTHER), (1.5, "1.5")],
+    ],
+)
+def test_the_id_of_a_request_is_said_as_it_came_if_it_is_short_and_can_be_written(value: Any, said: str | None) -> None:
+    assert privacy.request_id(value) == said
+
+
+def test_a_number_that_no_machine_has_is_not_written_out() -> None:
+    huge = 10**5000
+    assert privacy.request_id(-huge) == OTHER
+    assert (privacy.code(huge), privacy.code(-huge), privacy.code(-32603)) == (2**63 - 1, 1 - 2**63, -32603)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, None), ("1.1", "1.1"), ("2", "2"), ("7.3", OTHER), ("1.1 ", OTHER), ("", OTHER)]
+)
+def test_a_version_of_http_is_said_only_if_there_is_one(text: str | None, said: str | None) -> None:
+    assert privacy.http_version(text) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(None, None), ("127.0.0.1", "127.0.0.1"), ("x" * 999, "x" * 128), ("\ud800", "?"), (7, None)]
+)
+def test_the_address_of_a_peer_is_a_short_text(value: Any, said: str | None) -> None:
+    assert privacy.address(value) == said
+
+
+def test_long_ids_of_sessions_are_not_remembered() -> None:
+    held = privacy._remembered.cache_info().currsize
+    assert privacy.session("s" * 100_000) == sha256(b"s" * 100_000).hexdigest()[:16]
+    assert privacy._remembered.cache_info().currsize == held
 
 
 @pytest.mark.parametrize("session_id", ["abc", "", "ü", "\ud800"])

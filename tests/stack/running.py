@@ -101,6 +101,11 @@ class Stack:
 
     def desk(self, name: str = "desk", **env: str) -> str:
         """Start a support desk under `mcp-otel run`; its URL."""
+        self.watch(name, "mcp_otel.demo.desk", "--port", "0", **env)
+        return self.programs[name].wait_for_line(r"support-desk: (http\S+)")[1]
+
+    def watch(self, name: str, module: str, *args: str, **env: str) -> None:
+        """Start a module under `mcp-otel run`, as the program `name`."""
         told = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -109,9 +114,8 @@ class Stack:
             "MCP_OTEL_COST_BUDGET": "0",  # the machine is busy; stepping down has tests of its own
             **env,
         }
-        run = [sys.executable, "-m", "mcp_otel", "run", "--", sys.executable, "-m", "mcp_otel.demo.desk", "--port", "0"]
-        self.programs[name] = process = Process(run, told)
-        return process.wait_for_line(r"support-desk: (http\S+)")[1]
+        run = [sys.executable, "-m", "mcp_otel", "run", "--", sys.executable, "-m", module, *args]
+        self.programs[name] = Process(run, told)
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Labels and value of every series that `expression` has now."""

@@ -1,12 +1,10 @@
 """One scripted run of a support desk before the whole stack: it falls sick in every way it can, and one call hangs.
 
-Everything is told in a thread of its own, so that other tests go on meanwhile.
+Its users are watched as well. Everything is told in a thread of its own, so that other tests go on meanwhile.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -38,7 +36,6 @@ class Story:
         self._well = well
         self._soon = {"MCP_OTEL_VITALS_INTERVAL": str(interval), "MCP_OTEL_RETENTION_GRACE": "1"}
         self._url = ""
-        self._users: subprocess.Popen[bytes] | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._tell, daemon=True)
 
@@ -65,9 +62,6 @@ class Story:
 
     def end(self) -> None:
         """Stop everything that was started."""
-        if self._users is not None:
-            self._users.kill()
-            self._users.wait()
         self.stack.__exit__()
         self.sink.__exit__()
 
@@ -76,10 +70,8 @@ class Story:
 
     def _tell(self) -> None:
         try:
-            self._users = subprocess.Popen(
-                [sys.executable, "-m", "mcp_otel.demo.users", self._url, "--users", "6", "--think", "0.1"],
-                stderr=subprocess.DEVNULL,
-            )
+            users = ("mcp_otel.demo.users", self._url, "--users", "6", "--think", "0.1")
+            self.stack.watch("users", *users, OTEL_SERVICE_NAME="users")
             time.sleep(self._well)
             self._hang()
             self._abandon_sessions()

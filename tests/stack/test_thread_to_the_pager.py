@@ -22,7 +22,7 @@ RULES = [
     for group in yaml.safe_load((ROOT / "alerts" / name).read_text())["groups"]
     for rule in group["rules"]
 ]
-OURS = ("mcp_otel_", "mcp_server_", "process_", "cpython_")
+OURS = ("mcp_otel_", "mcp_server_", "mcp_client_", "process_", "cpython_")
 HOURS = {
     # These say nothing before there is enough history behind them; promtool's tests give it to them.
     "mcp_instance:sessions_left:seconds_deriv30m",
@@ -117,6 +117,16 @@ def test_a_trace_arrives_with_one_server_span_for_each_message(story: Story) -> 
     assert {span["resource"]["service.name"] for span in spans} == {"support-desk"}
     requests = [(span["resource"]["service.instance.id"], span["span_id"]) for span in spans]
     assert len(requests) == len(set(requests)) > 100
+
+
+def test_what_a_user_sends_and_what_the_desk_serves_are_one_trace(story: Story) -> None:
+    sent = {span["span_id"]: span for span in list(story.sink.spans) if span["kind"] == "CLIENT"}
+    assert {span["resource"]["service.name"] for span in sent.values()} == {"users"}
+    served = [span for span in list(story.sink.spans) if span["kind"] == "SERVER" and span["parent_span_id"] in sent]
+    assert len(served) > 100
+    for span in served:
+        client = sent[span["parent_span_id"]]
+        assert (span["trace_id"], span["name"]) == (client["trace_id"], client["name"])
 
 
 def test_an_exemplar_leads_from_a_latency_to_a_trace_that_arrived(story: Story) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mcp_otel.outgoing import Peer, sending
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams.clients import taken
-from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect
+from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, attempt, expect
 
 PEER = "_mcp_otel_peer"
 ANSWERED = "_mcp_otel_answered"
@@ -26,22 +27,19 @@ class _WriteEnd(StreamFacade):
 
     async def send(self, item: Any) -> None:
         """As the stream does."""
-        inject(self._recorder, item)
+        attempt(self._recorder, inject, self._recorder, item)
         await self._stream.send(item)
 
 
 def inject(recorder: Recorder, item: Any) -> None:
-    """Put the context of what is being sent here into `item`, if that is it; never raises."""
-    try:
-        outgoing, root = sending.get(), item.message.root
-        if outgoing is None or outgoing.injected or getattr(root, "method", None) != outgoing.wire:
-            return
-        outgoing.request_id = getattr(root, "id", None)
-        params = recorder.sender.inject(root.params)
-        if params is not None:
-            root.params = params
-    except Exception as error:
-        recorder.count_failure("seams", error)
+    """Put the context of what is being sent here into `item`, if that is it."""
+    outgoing, root = sending.get(), item.message.root
+    if outgoing is None or outgoing.injected or getattr(root, "method", None) != outgoing.wire:
+        return
+    outgoing.request_id = getattr(root, "id", None)
+    params = recorder.sender.inject(root.params)
+    if params is not None:
+        root.params = params
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -57,6 +55,14 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(session, "_received_request", lambda original: _serving(recorder, original))
     patches.replace(session, "__init__", lambda original: _making(recorder, original))
     patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
+    install_inherited(session, recorder, patches)
+
+
+def install_inherited(session: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook what `session` has of `BaseSession`'s by itself: somebody has wrapped it there before us, past our hook."""
+    for name, notifies in (("send_request", False), ("send_notification", True)):
+        if name in vars(session):
+            patches.replace(session, name, partial(_sending, recorder, notifies=notifies))
 
 
 def install_shared(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -84,17 +90,19 @@ def _making(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., A
 
 
 def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -> Callable[..., Any]:
-    sender = recorder.sender
+    sender, keyword = recorder.sender, "notification" if notifies else "request"
 
-    def before(session: Any, message: Any, *_: Any, **__: Any) -> Any:
+    def before(session: Any, *args: Any, **kwargs: Any) -> Any:
+        message = args[0] if args else kwargs[keyword]  # `create_message` asks by keyword
         root = getattr(message, "root", message)
-        name = getattr(getattr(root, "params", None), "name", None)
+        params = getattr(root, "params", None)
+        name = getattr(params, "name", None)
         serves = getattr(session, WATCH, None) is not None
-        return sender.send(root.method, name, getattr(session, PEER, None), quiet=notifies and serves)
+        return sender.send(root.method, name, getattr(session, PEER, None), quiet=notifies and serves, params=params)
 
     def after(entered: Any, result: Any, failure: BaseException | None) -> None:
         outgoing = entered[0]
-        sender.sent(entered, None if result is None else _plain(result), failure)
+        sender.sent(entered, None if result is None else _plain(result), failure, result)
         if outgoing.method == "initialize" and failure is None:
             sender.opened(outgoing.peer)
 
@@ -127,7 +135,8 @@ def _responding(recorder: Recorder, original: Callable[..., Any]) -> Callable[..
         call = getattr(responder, ANSWERED, None)
         if call is not None:
             code = getattr(response, "code", None)
-            recorder.answer(call, code=code, result=None if isinstance(code, int) else {})
+            message = getattr(response, "message", None)
+            recorder.answer(call, code=code, result=None if isinstance(code, int) else {}, message=message)
 
     return around_async(recorder, original, before, lambda *_: None)
 

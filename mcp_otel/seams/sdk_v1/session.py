@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_otel.call import ENCODE, HANDLER, QUEUE, VALIDATE, Call, Exchange, Session
 from mcp_otel.recorder import Recorder, current
-from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, expect, expect_names
+from mcp_otel.seams.patch import Patches, StreamFacade, around, around_async, attempt, expect, expect_names
 from mcp_otel.seams.sdk_v1 import client
 from mcp_otel.seams.stdio import SendingEnd
 from mcp_otel.seams.streamable_http import ANSWERS, answer, end_reason, kept_for
@@ -105,9 +105,9 @@ class _ReadEnd(StreamFacade):
 
     async def __anext__(self) -> Any:
         watch = self._watch
-        _guard(watch.recorder, watch.settle)
+        attempt(watch.recorder, watch.settle)
         item = await self._stream.__anext__()
-        _guard(watch.recorder, watch.received, item)
+        attempt(watch.recorder, watch.received, item)
         return item
 
 
@@ -121,9 +121,9 @@ class _WriteEnd(StreamFacade):
     async def send(self, item: Any) -> None:
         """As the stream does."""
         watch = self._watch
-        call = _guard(watch.recorder, watch.answering, item)
+        call = attempt(watch.recorder, watch.answering, item)
         if call is None:
-            client.inject(watch.recorder, item)
+            attempt(watch.recorder, client.inject, watch.recorder, item)
             await self._stream.send(item)
             return
         call.writing = isinstance(self._stream, SendingEnd)
@@ -134,7 +134,7 @@ class _WriteEnd(StreamFacade):
             call.writing, call.outcome = False, None
             raise
         finally:
-            _guard(watch.recorder, _sent, watch.recorder, call)
+            attempt(watch.recorder, _sent, watch.recorder, call)
 
 
 def _nothing() -> None:
@@ -143,7 +143,7 @@ def _nothing() -> None:
 
 def _sent(recorder: Recorder, call: Call) -> None:
     if not call.awaits_write:
-        recorder.end(call)
+        recorder.end(call, handed_over=True)
 
 
 def install(module: Any, recorder: Recorder, patches: Patches) -> None:
@@ -162,6 +162,7 @@ def install(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(session, "_received_request", lambda original: _request(recorder, original))
     patches.replace(session, "_received_notification", lambda original: _notification(recorder, original))
     patches.replace(session, "__aexit__", lambda original: _closing(recorder, original))
+    client.install_inherited(session, recorder, patches)
     patches.replace(session, "send_request", lambda original: asking(recorder, original))
 
 
@@ -184,16 +185,10 @@ def watch_of(session: Any) -> Watch | None:
     return getattr(session, "_mcp_otel_watch", None)
 
 
-def _guard(recorder: Recorder, function: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return function(*args)
-    except Exception as error:
-        recorder.count_failure("seams", error)
-        return None
-
-
 def _opening(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
-    def before(session: Any, _: Any, __: Any, init_options: Any, stateless: bool = False, **___: Any) -> Any:
+    def before(
+        session: Any, read_stream: Any, write_stream: Any, init_options: Any, stateless: bool = False, **_: Any
+    ) -> Any:
         return session, init_options, stateless
 
     def after(state: Any, _: Any, failure: BaseException | None) -> None:
@@ -226,7 +221,7 @@ def _request(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
             watch.last = call  # refused: the receive loop answers it
         elif call.method == "initialize" and not watch.stateless and call.outcome and call.outcome.fault is None:
             client = responder.request.root.params.clientInfo
-            recorder.open_session(watch.session, client.name, *kept_for(watch.session, session))
+            recorder.connections.open_session(watch.session, client.name, *kept_for(watch.session, session))
 
     return around_async(recorder, original, before, after)
 
@@ -281,7 +276,7 @@ def _closing(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
             if not call.awaits_write:
                 recorder.end(call)
         watch.calls.clear()
-        recorder.close_session(watch.session, end_reason(watch.session, kind))
+        recorder.connections.close_session(watch.session, end_reason(watch.session, kind))
         watch.close(session)
 
     return around_async(recorder, original, before, after)

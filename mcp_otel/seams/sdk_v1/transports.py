@@ -1,13 +1,14 @@
-"""1.x transports: the names that stdio and Streamable HTTP look up when they decode, encode and write."""
+"""1.x transports: the names that stdio, SSE and Streamable HTTP look up when they decode, encode and write."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from mcp_otel.call import Call
 from mcp_otel.recorder import Recorder
-from mcp_otel.seams import stdio, streamable_http
+from mcp_otel.seams import listening, refusals, sse, stdio, streamable_http
 from mcp_otel.seams.patch import Facade, Patches, expect_names
 from mcp_otel.seams.sdk_v1.session import ANSWER, STAMP
 
@@ -21,10 +22,28 @@ def install_stdio(module: Any, recorder: Recorder, patches: Patches) -> None:
     expect_names(module.types.JSONRPCMessage, "model_validate_json")
     expect_names(module.anyio, "create_memory_object_stream", "wrap_file")
     decode = stdio.decoding(recorder, module.types.JSONRPCMessage.model_validate_json)
+    _lines(patches, module, decode, lambda make: stdio.StreamFactory(recorder, make, _outgoing))
 
-    def outgoing(item: Any, _: Any) -> tuple[bool, Call | None]:
-        return hasattr(item, ANSWER), getattr(item, ANSWER, None)
 
+def install_sse(module: Any, recorder: Recorder, patches: Patches) -> None:
+    """Hook `mcp.server.sse`.
+
+    Raises:
+        MisfitError: it does not look like the 1.x line.
+    """
+    expect_names(module.types.JSONRPCMessage, "model_validate_json")
+    expect_names(module.anyio, "create_memory_object_stream")
+    decode = sse.decoding(recorder, module.types.JSONRPCMessage.model_validate_json)
+    _lines(patches, module, decode, lambda make: sse.streams(recorder, make, _outgoing))
+    sse.hook_transport(patches, module, recorder)
+
+
+def _outgoing(item: Any, _: Any) -> tuple[bool, Call | None]:
+    return hasattr(item, ANSWER), getattr(item, ANSWER, None)
+
+
+def _lines(patches: Patches, module: Any, decode: Any, streams: Callable[[Any], Any]) -> None:
+    """What transports have in common that read JSON text and write it: the names they do so by."""
     patches.replace(module, "SessionMessage", stamping)
     patches.replace(
         module,
@@ -34,10 +53,7 @@ def install_stdio(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(
         module,
         "anyio",
-        lambda anyio: Facade(
-            anyio,
-            create_memory_object_stream=stdio.StreamFactory(recorder, anyio.create_memory_object_stream, outgoing),
-        ),
+        lambda anyio: Facade(anyio, create_memory_object_stream=streams(anyio.create_memory_object_stream)),
     )
 
 
@@ -56,6 +72,7 @@ def install_http(module: Any, recorder: Recorder, patches: Patches) -> None:
         lambda kind: Facade(kind, model_validate=streamable_http.decoding(recorder, kind.model_validate)),
     )
     streamable_http.hook_transport(patches, module, recorder)
+    listening.hook(patches, module, recorder)
 
 
 def stamping(kind: Any) -> Any:
@@ -79,3 +96,4 @@ def install_manager(module: Any, recorder: Recorder, patches: Patches) -> None:
         MisfitError: it does not look like the 1.x line.
     """
     streamable_http.hook_manager(patches, module, recorder)
+    refusals.hook(patches, module, recorder)

@@ -1,4 +1,4 @@
-"""The 2.x line of the SDK (read: 2.0.0 to 2.3.0): its streams carry the sender's context, and with it the call."""
+"""The 2.x line of the Python SDK (read: 2.0.0 to 2.3.0): its streams carry the sender's context, with the call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ MODULES = {
     "mcp.shared.jsonrpc_dispatcher": dispatcher.install,
     "mcp.shared.direct_dispatcher": client.install_direct,
     "mcp.client.stdio": clients.install_stdio,
+    "mcp.client.sse": clients.install_sse,
     "mcp.client.streamable_http": clients.install_http,
     "mcp.server.runner": runner.install,
     "mcp.server._otel": runner.install_native,
@@ -18,6 +19,7 @@ MODULES = {
     "mcp.server.mcpserver.tools.tool_manager": tools.install_tools,
     "mcp.server.mcpserver.prompts.manager": tools.install_prompts,
     "mcp.server.stdio": transports.install_stdio,
+    "mcp.server.sse": transports.install_sse,
     "mcp.server.streamable_http": transports.install_http,
     "mcp.server._streamable_http_modern": modern.install,
     "mcp.server.streamable_http_manager": modern.install_manager,

@@ -12,7 +12,7 @@ from opentelemetry.trace import INVALID_SPAN
 from mcp_otel.outgoing import Peer, sending
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams.clients import taken
-from mcp_otel.seams.patch import Patches, around, around_async, expect
+from mcp_otel.seams.patch import Patches, around, around_async, attempt, expect
 
 PEER = "_mcp_otel_peer"
 
@@ -72,22 +72,22 @@ def _sending(recorder: Recorder, original: Callable[..., Any], notifies: bool) -
             peer = peer_of(self)
             serves = getattr(self, "_mcp_otel_session", None) is not None
             name = params.get("name") if params is not None else None
-            entered = sender.send(method, name, peer, quiet=notifies and serves)
+            entered = sender.send(method, name, peer, quiet=notifies and serves, params=params)
         except Exception as error:
             recorder.count_failure("seams", error)
         if entered is None:
             return await original(self, method, params, *args, **kwargs)
         result = failure = None
         try:
-            given = sender.inject(params) or params
+            given = attempt(recorder, sender.inject, params) or params
             result = await original(self, method, given, *args, **kwargs)
         except BaseException as error:
             failure = error
             raise
         finally:
-            sender.sent(entered, result, failure)
+            attempt(recorder, sender.sent, entered, result, failure, result)
             if method == "initialize" and failure is None and entered[0].peer is peer_of(self):
-                sender.opened(entered[0].peer)
+                attempt(recorder, sender.opened, entered[0].peer)
             failure = None
         return result
 
@@ -110,7 +110,7 @@ def _silencing(recorder: Recorder, original: Callable[..., Any]) -> Callable[...
     def otel_span(name: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
         outgoing = sending.get()
         if outgoing is not None and outgoing.request_id is None:
-            outgoing.identify(kwargs.get("attributes") or {})
+            attempt(recorder, outgoing.identify, kwargs.get("attributes") or {})
         if outgoing is None or outgoing.span is None:
             with original(name, *args, **kwargs) as span:
                 yield span

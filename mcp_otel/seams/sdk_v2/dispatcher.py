@@ -117,9 +117,15 @@ def _running(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., 
             try:
                 session = getattr(self, "_mcp_otel_session", None)
                 if session is not None:
-                    recorder.close_session(session, end_reason(session, sys.exc_info()[0]))
-                    recorder.gone(getattr(getattr(on_request, "__self__", None), "connection", None), "session")
+                    recorder.connections.close_session(session, end_reason(session, sys.exc_info()[0]))
+                    recorder.gone(_connection(on_request, *args, *kwargs.values()), "session")
             except Exception as error:
                 recorder.count_failure("seams", error)
 
     return run
+
+
+def _connection(*entries: Any) -> Any:
+    """The connection that one of these methods of a runner serves; the one for requests may be a function around it."""
+    connections = (getattr(getattr(entry, "__self__", None), "connection", None) for entry in entries)
+    return next(filter(None, connections), None)

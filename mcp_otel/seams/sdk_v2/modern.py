@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_otel.call import ENCODE, VALIDATE, WRITE, Call
 from mcp_otel.recorder import Recorder
-from mcp_otel.seams import streamable_http
+from mcp_otel.seams import refusals, streamable_http
 from mcp_otel.seams.patch import Facade, Patches, around_async, expect, expect_names
 from mcp_otel.seams.sdk_v2.runner import hidden
 from mcp_otel.seams.streamable_http import answers, exchanges
@@ -68,6 +68,7 @@ def install_manager(module: Any, recorder: Recorder, patches: Patches) -> None:
     )
     patches.replace(module, "handle_modern_request", lambda original: _serving(recorder, original))
     streamable_http.hook_manager(patches, module, recorder)
+    refusals.hook(patches, module, recorder)
 
 
 def _serving(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -127,7 +127,7 @@ def _request(recorder: Recorder, original: Callable[..., Awaitable[Any]]) -> Cal
         if failure is None:
             recorder.answer(call, result=result)
         elif isinstance(failure, Exception):
-            recorder.answer(call, code=_code(failure))
+            recorder.answer(call, code=_code(failure), message=failure)
         recorder.handled(call)
         recorder.gone(dctx, "request")
 
@@ -145,7 +145,7 @@ def _initialized(recorder: Recorder, call: Call, connection: Any) -> None:
     call.session.version = connection.protocol_version
     client = connection.client_params
     name = client.client_info.name if client is not None else None
-    recorder.open_session(call.session, name, *kept_for(call.session, connection))
+    recorder.connections.open_session(call.session, name, *kept_for(call.session, connection))
 
 
 def _code(failure: Exception) -> int:

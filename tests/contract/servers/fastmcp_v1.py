@@ -88,4 +88,4 @@ def secret() -> str:
 
 
 if __name__ == "__main__":
-    serve(given, server.run_stdio_async, server.streamable_http_app)
+    serve(given, server.run_stdio_async, server.sse_app if given.sse else server.streamable_http_app)

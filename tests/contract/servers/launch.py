@@ -1,4 +1,4 @@
-"""How a story server is started: `stdio`, or `http PORT [--stateless] [--json]` on loopback.
+"""How a story server is started: `stdio`, or `http PORT [--stateless] [--json] [--sse]` on loopback.
 
 Environment: `STORY_INSTRUMENT=1` adds the one line of mcp-otel; `STORY_HTTP_SPANS=1` makes the application bring its
 own tracer provider and a SERVER span for each POST. Nothing is logged but by mcp-otel itself: the SDKs quote messages.
@@ -29,6 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("port", nargs="?", type=int, default=0, help="0: any; it is said on stderr")
     parser.add_argument("--stateless", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--sse", action="store_true", help="the old transport, with a GET for all answers")
     return parser.parse_args()
 
 

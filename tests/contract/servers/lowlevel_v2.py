@@ -97,7 +97,26 @@ async def stdio() -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
+class Listening:
+    """The GET of the old transport, as an ASGI application of its own."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async with self.transport.connect_sse(scope, receive, send) as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+
+
 def app() -> Any:
+    if given.sse:
+        from mcp.server.sse import SseServerTransport
+        from starlette.applications import Starlette
+        from starlette.routing import Mount, Route
+
+        transport = SseServerTransport("/messages/")
+        routes = [Route("/sse", Listening(transport)), Mount("/messages/", transport.handle_post_message)]
+        return Starlette(routes=routes)
     return server.streamable_http_app(json_response=given.json, stateless_http=given.stateless)
 
 

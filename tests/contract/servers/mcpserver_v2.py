@@ -84,6 +84,8 @@ def secret() -> str:
 
 
 def app() -> Any:
+    if given.sse:
+        return server.sse_app()
     return server.streamable_http_app(json_response=given.json, stateless_http=given.stateless)
 
 
