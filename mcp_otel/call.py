@@ -199,6 +199,13 @@ class Call:
         """Let go of everything of the host: timers and tasks hold the context that holds this call for long."""
         self.exchange = self.message = self.opener = self.params = self.session = self.span = None
 
+    def over(self, now: int) -> int:
+        """When its last byte was written, or `now` when the last that happened to it is no write.
+
+        A full garbage collection may lie between the two: a boundary allocates.
+        """
+        return self._mark if self.last == WRITE else now
+
     @property
     def awaits_write(self) -> bool:
         """Whether a transport will still write the answer, and then end the call."""

@@ -10,14 +10,14 @@ from mcp_otel.signals import privacy
 
 
 def finished(call: Call, ended: int, gate: privacy.Gate, detailed: Callable[[Call, Outcome, float], bool]) -> Event:
-    """The event of `call`, whose last byte was written at `ended` (`perf_counter_ns`).
+    """The event of `call`, which is over at `ended` (`perf_counter_ns`), or was when its last byte was written.
 
     `detailed` says, of an outcome and the seconds outside the handler, whether the single laps are worth keeping.
     """
     outcome = call.outcome or Outcome.unanswered(call)
     exchange = call.exchange
     phases = call.phases()
-    duration = (ended - call.started) * 1e-9
+    duration = (call.over(ended) - call.started) * 1e-9
     overhead = duration - phases.get("handler", 0.0) - phases.get("peer", 0.0)
     session_id = call.session_id
     return Event(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import perf_counter_ns
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from mcp_otel.call import DECODE, HANDLER, QUEUE, Call, Session
+from mcp_otel.call import DECODE, HANDLER, QUEUE, WRITE, Call, Session
 from mcp_otel.event import Event
 from mcp_otel.live import MAX_SESSIONS
 from mcp_otel.methods import OTHER
@@ -82,6 +83,18 @@ def test_a_call_ends_once_however_often_it_is_told_so(kept: Kept) -> None:
         kept.recorder.end(call)
         kept.recorder.handled(call)
     assert len(kept.events) == 1
+
+
+def test_a_call_that_was_written_ends_with_the_write_and_its_phases_fill_it(kept: Kept) -> None:
+    call = kept.recorder.arrive("pipe", 100)
+    kept.recorder.open(call, "ping", None, 7)
+    call.lap(WRITE)
+    until = perf_counter_ns() + 5_000_000
+    while perf_counter_ns() < until:
+        pass  # as a garbage collection would
+    kept.recorder.end(call)
+    (event,) = kept.events
+    assert event.duration == pytest.approx(event.phases["write"], abs=1e-9)
 
 
 def test_what_was_never_opened_is_no_event(kept: Kept) -> None:

@@ -1,4 +1,4 @@
-"""The 1.x line of the Python SDK (read: 1.30.0 to 1.24.0): messages are found by the session that receives them."""
+"""The 1.x line of the Python SDK (read: 1.24.0 to 1.30.0): messages are found by the session that receives them."""
 
 from __future__ import annotations
 

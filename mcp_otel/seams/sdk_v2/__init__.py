@@ -1,4 +1,4 @@
-"""The 2.x line of the Python SDK (read: 2.3.0 to 2.0.0): its streams carry the sender's context, with the call."""
+"""The 2.x line of the Python SDK (read: 2.0.0 to 2.3.0): its streams carry the sender's context, with the call."""
 
 from __future__ import annotations
 
