@@ -6,15 +6,17 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
-from types import TracebackType
+from types import AsyncGeneratorType, CoroutineType, FunctionType, MethodType, TracebackType
 from typing import Any
 
 from mcp_otel.call import ENCODE, HANDLER, VALIDATE, Call
 from mcp_otel.recorder import Recorder, current
-from mcp_otel.seams.patch import Facade, Patches, expect, expect_names, spending
+from mcp_otel.seams.patch import Patches, expect, expect_names, spending
 from mcp_otel.seams.tools import is_validation
 
 CHECKERS = ("pydantic", "pydantic_core")
+FUNCTIONS = (FunctionType, MethodType, functools.partial)
+LATER = (CoroutineType, AsyncGeneratorType)
 
 began: ContextVar[Call | None] = ContextVar("mcp_otel_began", default=None)
 """The call whose function has begun here: what is checked from then on is the function's own doing."""
@@ -52,58 +54,65 @@ def install_tool(module: Any, recorder: Recorder, patches: Patches) -> None:
     patches.replace(module, "_convert_to_content", lambda original: spending(recorder, original, ENCODE, None))
 
 
+class Checking:
+    """Stands in for the adapter of a function, which checks arguments and calls it with them in one step."""
+
+    __slots__ = ("_adapter", "_recorder")
+
+    def __init__(self, adapter: Any, recorder: Recorder) -> None:
+        self._adapter, self._recorder = adapter, recorder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+    def validate_python(self, *args: Any, **kwargs: Any) -> Any:
+        """As the adapter does."""
+        return _checked(self._recorder, self._adapter.validate_python, args, kwargs)
+
+    def validate_json(self, *args: Any, **kwargs: Any) -> Any:
+        """As the adapter does; strict checks are of JSON."""
+        return _checked(self._recorder, self._adapter.validate_json, args, kwargs)
+
+
 def _adapting(recorder: Recorder, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def get_cached_typeadapter(cls: Any) -> Any:
         adapter = original(cls)
-        try:
-            call = current.get()
-            if call is None or call.done or not (inspect.isroutine(cls) or isinstance(cls, functools.partial)):
-                return adapter
-            # Strict checks may be of JSON.
-            checks = {
-                name: _checking(recorder, getattr(adapter, name)) for name in ("validate_python", "validate_json")
-            }
-            return Facade(adapter, **checks)
-        except Exception as error:
-            recorder.count_failure("seams", error)
+        call = current.get()
+        if call is None or call.done or not isinstance(cls, FUNCTIONS):
             return adapter
+        return Checking(adapter, recorder)
 
     return get_cached_typeadapter
 
 
-def _checking(recorder: Recorder, check: Callable[..., Any]) -> Callable[..., Any]:
-    """One step makes the check and calls the function: what a function that waits does comes later."""
-
-    @functools.wraps(check)
-    def checking(*args: Any, **kwargs: Any) -> Any:
-        call = current.get()
-        if call is None or call.done:
-            return check(*args, **kwargs)
+def _checked(recorder: Recorder, check: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """What `check` answers; of a function that waits it is what will be awaited, so nothing of it has been done yet."""
+    call = current.get()
+    if call is None or call.done:
+        return check(*args, **kwargs)
+    try:
+        call.lap(HANDLER)
+        call.begin()
+    except Exception as error:
+        recorder.count_failure("seams", error)
+    try:
+        result = check(*args, **kwargs)
+    except BaseException as error:
         try:
-            call.lap(HANDLER)
-            call.begin()
-        except Exception as error:
-            recorder.count_failure("seams", error)
-        try:
-            result = check(*args, **kwargs)
-        except BaseException as error:
-            try:
-                _failed(call, error)
-            except Exception as own:
-                recorder.count_failure("seams", own)
-            raise
-        try:
-            if inspect.isawaitable(result) or inspect.isasyncgen(result):
-                call.spend(VALIDATE)
-                began.set(call)
-            else:
-                call.lap(HANDLER)  # also the check: nothing tells where the function began
-        except Exception as error:
-            recorder.count_failure("seams", error)
-        return result
-
-    return checking
+            _failed(call, error)
+        except Exception as own:
+            recorder.count_failure("seams", own)
+        raise
+    try:
+        if isinstance(result, LATER) or inspect.isawaitable(result):
+            call.spend(VALIDATE)
+            began.set(call)
+        else:
+            call.lap(HANDLER)  # also the check: nothing tells where the function began
+    except Exception as error:
+        recorder.count_failure("seams", error)
+    return result
 
 
 def _failed(call: Call, error: BaseException) -> None:

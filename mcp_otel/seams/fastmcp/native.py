@@ -66,7 +66,8 @@ def install_sampling(module: Any, recorder: Recorder, patches: Patches) -> None:
     Raises:
         MisfitError: it does not look like the lines we know.
     """
-    _tracer(module, recorder, patches, lambda _: recorder.owns_spans)
+    if hasattr(module, "get_tracer"):  # since 3.4; before, it made none
+        _tracer(module, recorder, patches, lambda _: recorder.owns_spans)
 
 
 def says(recorder: Recorder) -> bool:

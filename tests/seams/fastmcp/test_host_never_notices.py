@@ -19,6 +19,11 @@ CARRIERS = {
     "seams.fastmcp.native:QuietTracer.__init__",
     "seams.fastmcp.native:QuietTracer.__getattr__",
     "seams.fastmcp.native:QuietTracer.start_as_current_span",
+    "seams.fastmcp.arguments:Checking.__init__",
+    "seams.fastmcp.arguments:Checking.__getattr__",
+    "seams.fastmcp.arguments:Checking.validate_python",
+    "seams.fastmcp.arguments:Checking.validate_json",
+    "seams.fastmcp.arguments:_checked",
 }
 TARGETS = breakage.targets("fastmcp")
 
