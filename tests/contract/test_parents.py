@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.contract.doors import DOORS, FORMS
+from tests.contract.doors import DOORS, FORMS, STANDALONE
 from tests.contract.heard import Heard, hear
 from tests.sink import Sink
 
+ONE_EACH = {"fastmcp_2": "http-json", "fastmcp_3": "http-sse", "fastmcp_4": "http-modern"}
 HTTP = [(form, door) for form in FORMS for door in DOORS.values() if door.http]
+HTTP += [(form, DOORS[name]) for form, name in ONE_EACH.items() if form in STANDALONE]
 
 
 @pytest.fixture(scope="module", params=HTTP, ids=[f"{form}-{door.name}" for form, door in HTTP])

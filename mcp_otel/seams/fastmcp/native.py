@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from mcp_otel.recorder import Recorder, current
+from mcp_otel.seams.internal import hidden
 from mcp_otel.seams.patch import Patches, expect
 
 Silences = Callable[[SpanKind], bool]
@@ -45,8 +46,10 @@ def install_server(module: Any, recorder: Recorder, patches: Patches) -> None:
     def silences(kind: SpanKind) -> bool:
         if recorder.owns_spans:
             return True  # nobody asked for FastMCP's spans, and all of them may quote URIs and exceptions
+        if kind is not SpanKind.SERVER:
+            return False
         call = current.get()
-        return kind is SpanKind.SERVER and call is not None and call.span is not None
+        return (call is not None and call.span is not None) or (hidden.get() and recorder.level > 1)
 
     _tracer(module, recorder, patches, silences)
 

@@ -9,8 +9,8 @@ from typing import Any
 from mcp_otel.call import ENCODE, VALIDATE, WRITE, Call
 from mcp_otel.recorder import Recorder
 from mcp_otel.seams import refusals, streamable_http
+from mcp_otel.seams.internal import hidden
 from mcp_otel.seams.patch import Facade, Patches, around_async, expect, expect_names
-from mcp_otel.seams.sdk_v2.runner import hidden
 from mcp_otel.seams.streamable_http import answers, exchanges
 
 FRAME = len(b"event: message\r\ndata: \r\n\r\n")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import Any
 
 from mcp_otel.call import ENCODE, HANDLER, QUEUE, Call, Exchange
 from mcp_otel.recorder import Recorder, current
+from mcp_otel.seams.internal import hidden
 from mcp_otel.seams.patch import Patches, around, around_async, expect, spending
 from mcp_otel.seams.sdk_v2.dispatcher import session_of, taken
 from mcp_otel.seams.streamable_http import kept_for
 from mcp_otel.seams.tools import is_validation, validating
-
-hidden: ContextVar[bool] = ContextVar("mcp_otel_hidden", default=False)
-"""What runs here is the SDK's own dispatch, not a message on the wire."""
 
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
