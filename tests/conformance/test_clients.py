@@ -37,6 +37,8 @@ MODERN = (
 OF_SESSIONS = [*((suite.SESSION, name, "2025-11-25") for name in SESSIONS), (suite.STATELESS, PRESERVING, "2025-11-25")]
 SCENARIOS = OF_SESSIONS if LINE == 1 else [*OF_SESSIONS, *((suite.STATELESS, name, "2026-07-28") for name in MODERN)]
 Scenario = tuple[str, str, str]
+ATTEMPTS = 3
+"""How often a client is judged at most, until it is judged in time."""
 
 
 @dataclass
@@ -84,11 +86,21 @@ def judge(scenario: Scenario, folder: Path, sink: Sink | None) -> Judged:
 @pytest.fixture(scope="module", params=SCENARIOS, ids=lambda scenario: f"{scenario[1]}-{scenario[2]}")
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     suite.home()
-    folder = tmp_path_factory.mktemp("conformance")
-    with Sink() as sink, ThreadPoolExecutor(2) as pool:
-        bare = pool.submit(judge, request.param, folder / "bare", None)
-        ours = pool.submit(judge, request.param, folder / "ours", sink)
-        yield Both(bare.result(), ours.result(), sink)
+    for attempt in range(ATTEMPTS):
+        folder = tmp_path_factory.mktemp("conformance")
+        with Sink() as sink, ThreadPoolExecutor(2) as pool:
+            bare = pool.submit(judge, request.param, folder / "bare", None)
+            ours = pool.submit(judge, request.param, folder / "ours", sink)
+            found = Both(bare.result(), ours.result(), sink)
+            if attempt == ATTEMPTS - 1 or not (late(found.bare) or late(found.ours)):
+                yield found
+                return
+
+
+def late(judged: Judged) -> bool:
+    """Whether the suite's stopwatch found the client late, as any is while its machine is busy with something else."""
+    checks = [check for scenario in judged.checks.values() for check in scenario]
+    return any(check.get("details", {}).get("slightlyLate") for check in checks)
 
 
 def test_the_suite_finds_the_same_in_a_client_with_us(both: Both) -> None:
