@@ -257,7 +257,7 @@ def test_each_kind_of_complaint_of_an_exporter_is_said_once(endpoint: Any, proto
     with endpoint(protocol) as url:
         life = Life("return", 2.5, **to(url, protocol, **OFTEN), OTEL_EXPORTER_OTLP_TIMEOUT="1").end()
     kinds = Counter(re.sub(r"[\d.]+", "N", line) for line in life.errors.splitlines())
-    assert 1 <= len(kinds) <= 5
+    assert 1 <= len(kinds) <= 2 * 3 + 1, life.errors  # a retry, a failure and an end for each signal, and our own line
     assert set(kinds.values()) == {1}
 
 

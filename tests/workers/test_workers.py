@@ -37,5 +37,5 @@ def test_every_call_of_every_worker_is_said_exactly_once(
         assert len(served) == workers
         assert by_size(sink.served()) == by_size(served), server.said
         counted = sink.sums(DURATION, mcp__method__name="tools/call")
-        assert counted == {instance: len(ids) for instance, ids in sink.served().items()}
+        assert counted == {instance: len(ids) for instance, ids in sink.served().items()}, server.said
         assert "mcp-otel" not in server.said
