@@ -75,6 +75,7 @@ class Story:
             time.sleep(self._well)
             self._hang()
             self._abandon_sessions()
+            self._knock()
             for sickness in SICKNESSES:  # each takes the place of the one before; a cure would free what hangs
                 ask(self._desk(f"sickness/{sickness}"), "PUT")
                 self.sink.refusing = 400 if sickness == "faults" else None  # not to be sent again: lost, and counted
@@ -95,6 +96,12 @@ class Story:
         for _ in range(ABANDONED):
             open_session(self._url)
             time.sleep(0.2)  # a pace that can be seen
+
+    def _knock(self) -> None:
+        wire = HttpWire(self._url)
+        wire.session, wire.version = "of nobody", INITIALIZE["protocolVersion"]  # type: ignore[assignment]
+        status, _ = wire.post(b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}')
+        assert status == 404, status
 
 
 def open_session(url: str) -> HttpWire:
