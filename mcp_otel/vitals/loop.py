@@ -31,6 +31,8 @@ IDLE_BEAT = 2.0
 """The same for an idle loop that cannot say when it works again; one that can has no heartbeat."""
 QUIET_NS = 250_000
 """A loop that was busy for less between two heartbeats is idle: a heartbeat alone takes a tenth of it."""
+QUIET_SHARE = 0.005
+"""The same as a share of the time, for a loop known by its CPU clock alone, which also counts what the machine did."""
 
 _random = Random()  # noqa: S311  (not the shared one: the host may have seeded it)
 
@@ -61,6 +63,7 @@ class Pulse:
         self._level = self._idle = 0
         """Nanoseconds idle; while idle, less the moment that began: one number, so that it is always read whole."""
         self._busy = self._beaten = 0
+        self._beat_at = self.since
         self._clock: int | None = None
         self._restore: list[Undo] = []
 
@@ -118,11 +121,14 @@ class Pulse:
             return
         if self.base is None:
             self.base = sys._getframe(2).f_code
-        late, self.due = perf_counter_ns() - self.due, 0
+        now = perf_counter_ns()
+        late, self.due = now - self.due, 0
         self._loops.tell(self._loops.lag, max(0, late) * 1e-9)
-        busy, before = self.busy(), self._beaten
-        self._beaten = busy
-        idle = busy - before < QUIET_NS
+        busy, quiet = self.busy(), QUIET_NS
+        if self.source == "cpu":
+            quiet = max(quiet, int((now - self._beat_at) * QUIET_SHARE))
+        idle = busy - self._beaten < quiet
+        self._beaten, self._beat_at = busy, now
         self.dozing = idle and self.source == "select"
         if not self.dozing:
             # At random, or what the host does at regular times would always meet it, or never.

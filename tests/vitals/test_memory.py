@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import subprocess
@@ -18,7 +17,6 @@ import pytest
 
 from mcp_otel.vitals import memory
 from mcp_otel.vitals.memory import Floor, Load, Memory, Reading, Window
-from mcp_otel.vitals.pauses import Pauses
 from tests.house.source import ROOT
 
 MB = 1 << 20
@@ -202,27 +200,35 @@ def test_a_window_is_its_lowest_reading_and_what_was_alive_at_most() -> None:
 
 
 def test_the_floor_of_a_real_heap_is_what_stays_when_garbage_goes() -> None:
-    reader, pauses, floor = Memory(), Pauses(), Floor()
-    undo = pauses.install()
-    gc.collect()
-    gc.disable()
-    try:
+    # In a process of its own: a collection in any thread would take the garbage.
+    script = """
+import gc, json, os
+from mcp_otel.vitals.memory import Floor, Load, Memory
+from mcp_otel.vitals.pauses import Pauses
 
-        def look() -> int:
-            reading = read(reader)
-            floor.add(reading.at, reading.rss, reading.blocks, pauses.fulls, Load(0, 0))
-            return reading.rss
+reader, pauses, floor = Memory(), Pauses(), Floor()
+pauses.install()
+reader.read()
+gc.collect()
+gc.disable()
 
-        start = look()
-        # Garbage that only the collector finds, in blocks so large that malloc never takes or keeps them for others.
-        for _ in range(2):
-            knot: list[object] = [os.urandom(40 * MB)]
-            knot.append(knot)
-        del knot
-        assert look() - start == pytest.approx(80 * MB, rel=0.1)
-        gc.collect()
-        look()
-        assert floor.value == pytest.approx(start, abs=3 * MB)
-    finally:
-        gc.enable()
-        undo()
+def look():
+    reading = reader.read()
+    floor.add(reading.at, reading.rss, reading.blocks, pauses.fulls, Load(0, 0))
+    return reading.rss
+
+start = look()
+# Garbage that only the collector finds, in blocks so large that malloc never takes or keeps them for others.
+for _ in range(2):
+    knot = [os.urandom(40 << 20)]
+    knot.append(knot)
+del knot
+full = look()
+gc.collect()
+look()
+print(json.dumps([start, full, floor.value]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, timeout=15)
+    start, full, floor = json.loads(done.stdout)
+    assert full - start == pytest.approx(80 * MB, rel=0.1)
+    assert floor == pytest.approx(start, abs=3 * MB)
